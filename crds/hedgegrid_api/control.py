@@ -1,0 +1,267 @@
+"""The messages between operator and strategy pod: `PUT /control`, `GET /control` and the emergency operations.
+
+One document carries the whole desired state and one report the whole observed state, so that a lost, repeated or
+late message changes nothing. Numbers that are not known are null.
+"""
+
+from enum import StrEnum
+from typing import Annotated, Any
+
+from pydantic import AwareDatetime, BeforeValidator, Field
+
+from hedgegrid_api.types import (
+    KillSwitch,
+    LegLevel,
+    LegState,
+    Message,
+    SignedDecimal,
+    Source,
+    UnsignedDecimal,
+)
+
+
+class DeletionIntent(StrEnum):
+    """What the deletion of the object asks of the pod."""
+
+    NONE = "none"
+    FLATTEN = "Flatten"
+
+
+def _known_switch(value: Any) -> Any:
+    """A value of a newer schema can only be more than this side knows: entries stop."""
+    known = {switch.value for switch in KillSwitch}
+    return value if not isinstance(value, str) or value in known else KillSwitch.HALT_ENTRIES
+
+
+class Author(Message):
+    """Who changed the spec, for the audit log."""
+
+    manager: str | None = None
+    """Field manager, from managedFields."""
+    time: AwareDatetime | None = None
+    """When."""
+    reason: str | None = None
+    """Annotation `hedgegrid.io/reason`."""
+
+
+class ControlDocument(Message):
+    """The whole desired state of one grid's controls, sent by `PUT /control`."""
+
+    uid: Annotated[str, Field(min_length=1)]
+    """UID of the HedgeGrid; a pod refuses another object's (409)."""
+    generation: Annotated[int, Field(ge=0)]
+    """metadata.generation; a pod refuses a lower one than it holds (409)."""
+    epoch: Annotated[int, Field(ge=0)] = 0
+    """The leader's epoch, raised at each acquisition of the Lease; a pod refuses a lower one (409)."""
+    by: Author = Author()
+    """Who changed the spec."""
+    kill_switch: Annotated[KillSwitch, BeforeValidator(_known_switch)] = KillSwitch.NONE
+    """spec.killSwitch; an unknown value counts as haltEntries."""
+    throttle: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = 1
+    """spec.throttle."""
+    rearm: Annotated[int, Field(ge=0)] = 0
+    """spec.rearm."""
+    rearm_latches: tuple[str, ...] = ()
+    """Ids of the latches that status showed when this rearm was first seen: what it may release."""
+    deletion: DeletionIntent = DeletionIntent.NONE
+    """What the deletion of the object asks for; outranks the spec."""
+
+
+class ThrottleReport(Message):
+    """Throttle as asked for and as it acts."""
+
+    desired: float
+    """From the newest document."""
+    effective: float
+    """The smaller of document and API."""
+    source: Source
+    """Whose value acts: spec or api."""
+
+
+class LegReport(Message):
+    """One leg's engagement."""
+
+    level: LegLevel
+    """Highest level that any source asks for."""
+    source: Source | None = None
+    """Who asks for it; null while open."""
+    state: LegState
+    """How far it has got; Flat only when the venue says so."""
+    operation_id: Annotated[str | None, Field(alias="operationID")] = None
+    """One id an engagement; null while open."""
+    quantity: UnsignedDecimal | None = None
+    """The leg's position at the venue, base currency; null while unknown."""
+    open_orders: int | None = None
+    """Open orders of the leg, regular and conditional; null while unknown."""
+    dust: UnsignedDecimal | None = None
+    """Quantity that can't be closed because it is below the smallest order."""
+    attempts: int = 0
+    """Rounds of closing so far."""
+    last_error: str | None = None
+    """What went wrong last, in words."""
+    since: AwareDatetime | None = None
+    """When the engagement began, wall time."""
+    delivered: AwareDatetime | None = None
+    """When the pod had stored it, wall time."""
+    reached: AwareDatetime | None = None
+    """When Halted, Flat or Dust was reached, wall time."""
+
+
+class LegReports(Message):
+    """Both legs."""
+
+    long: LegReport
+    """The LONG leg."""
+    short: LegReport
+    """The SHORT leg."""
+
+
+class KillSwitchReport(Message):
+    """The kill switch as asked for and as it acts."""
+
+    desired: KillSwitch
+    """From the newest document; none before the first."""
+    effective: str
+    """Value that asks for the effective levels, or `long=…,short=…` where no single value does."""
+    state: LegState
+    """The least finished leg."""
+    source: Source | None = None
+    """Of the least finished engaged leg."""
+    operation_id: Annotated[str | None, Field(alias="operationID")] = None
+    """The newest one."""
+    legs: LegReports
+    """Leg by leg."""
+
+
+class Latch(Message):
+    """What stands until it is released by id (`POST /resume`) or by a rearm."""
+
+    id: str
+    """Operation id."""
+    source: Source
+    """risk or api."""
+    leg: str
+    """LONG, SHORT or BOTH."""
+    level: LegLevel
+    """What it holds the leg at."""
+    since: AwareDatetime
+    """When it was engaged, wall time."""
+
+
+class PodCondition(Message):
+    """A condition of the pod, copied into the object's status."""
+
+    type: str
+    """Like VenueReady."""
+    status: bool
+    """True or False."""
+    reason: str
+    """CamelCase word."""
+    message: str = ""
+    """One sentence."""
+
+
+class LegTelemetry(Message):
+    """One leg's position."""
+
+    quantity: UnsignedDecimal | None = None
+    """Base currency."""
+    entry_price: UnsignedDecimal | None = None
+    """Average entry; null when flat."""
+
+
+class PnL(Message):
+    """Profit and loss of this grid since its first start, quote currency."""
+
+    realized: SignedDecimal | None = None
+    """Closed trades, less commissions, plus funding received."""
+    unrealized: SignedDecimal | None = None
+    """At mark."""
+    total: SignedDecimal | None = None
+    """Sum of both."""
+
+
+class Telemetry(Message):
+    """Figures of the grid; null where unknown."""
+
+    long: LegTelemetry = LegTelemetry()
+    """The LONG leg."""
+    short: LegTelemetry = LegTelemetry()
+    """The SHORT leg."""
+    net_quote: SignedDecimal | None = None
+    """(long − short)·mark."""
+    open_orders: int | None = None
+    """All open orders of this grid."""
+    pnl: PnL = PnL()
+    """Profit and loss."""
+    margin_ratio: float | None = None
+    """Maintenance margin / margin balance."""
+    equity: SignedDecimal | None = None
+    """Wallet + unrealized."""
+    funding_rate: float | None = None
+    """Rate of the coming settlement."""
+    last_bar_time: AwareDatetime | None = None
+    """Close of the newest bar, market time."""
+
+
+class ControlReport(Message):
+    """The pod's whole state, the answer to `PUT /control` and `GET /control`."""
+
+    boot_id: Annotated[str, Field(alias="bootID")]
+    """Random, new at each start of the process."""
+    uid: str | None = None
+    """UID of the HedgeGrid whose document the pod holds; null before the first."""
+    applied_generation: int | None = None
+    """Of the newest document; null before the first one since the store was made."""
+    epoch: int | None = None
+    """Of the newest document."""
+    rearm: int = 0
+    """Highest rearm consumed."""
+    synced: bool
+    """True when a document came since this start; entries are held until then."""
+    throttle: ThrottleReport
+    """Throttle."""
+    kill_switch: KillSwitchReport
+    """Kill switch."""
+    latches: tuple[Latch, ...] = ()
+    """What stands until released."""
+    conditions: tuple[PodCondition, ...] = ()
+    """Conditions of the pod."""
+    telemetry: Telemetry = Telemetry()
+    """Figures."""
+
+
+class FlattenRequest(Message):
+    """`POST /flatten`."""
+
+    side: str
+    """long, short or both."""
+    reason: str | None = None
+    """For the audit log."""
+
+
+class ThrottleRequest(Message):
+    """`POST /throttle`."""
+
+    throttle: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+    """0 to 1; 1 ends the API's throttle."""
+
+
+class ResumeRequest(Message):
+    """`POST /resume`."""
+
+    id: str
+    """Id of the latch, from the report's `latches`."""
+    side: str = "both"
+    """long, short or both: which legs of the latch to release."""
+
+
+class Refusal(Message):
+    """Body of a 409: what the pod holds."""
+
+    reason: str
+    """uid, generation or epoch."""
+    message: str
+    """One sentence."""
+    held: ControlReport
+    """The pod's state."""

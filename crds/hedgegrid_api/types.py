@@ -1,0 +1,179 @@
+"""Value types that several models share: enumerations, decimal strings, the base model."""
+
+from decimal import Decimal
+from enum import StrEnum
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, PlainSerializer, WithJsonSchema
+from pydantic.alias_generators import to_camel
+
+GROUP = "hedgegrid.io"
+VERSION = "v1alpha1"
+KIND = "HedgeGrid"
+PLURAL = "hedgegrids"
+API_VERSION = f"{GROUP}/{VERSION}"
+
+
+class Model(BaseModel):
+    """Base of every model of the object: camelCase on the wire, immutable, unknown fields refused."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel,
+        populate_by_name=True,
+        frozen=True,
+        extra="forbid",
+        use_attribute_docstrings=True,
+    )
+
+
+class Message(BaseModel):
+    """Base of every message between operator and pod: unknown fields are ignored, so that either side may be newer."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel,
+        populate_by_name=True,
+        frozen=True,
+        extra="ignore",
+        use_attribute_docstrings=True,
+    )
+
+
+class Mode(StrEnum):
+    """Where market data and orders come from."""
+
+    SIM = "sim"
+
+
+class KillSwitch(StrEnum):
+    """What the switch asks for, as a level: it stands until it is changed."""
+
+    NONE = "none"
+    HALT_ENTRIES = "haltEntries"
+    FLATTEN_LONG = "flattenLong"
+    FLATTEN_SHORT = "flattenShort"
+    FLATTEN_BOTH = "flattenBoth"
+
+
+class LegLevel(StrEnum):
+    """How far one leg is held back: open < halted < flat."""
+
+    OPEN = "open"
+    HALTED = "halted"
+    FLAT = "flat"
+
+    @property
+    def rank(self) -> int:
+        """0 for open, 1 for halted, 2 for flat: the higher one is the more restrictive."""
+        return _RANKS[self]
+
+
+_RANKS = {LegLevel.OPEN: 0, LegLevel.HALTED: 1, LegLevel.FLAT: 2}
+
+
+class LegState(StrEnum):
+    """How far the engagement of one leg has got; the order is that of progress."""
+
+    RELEASED = "Released"
+    REQUESTED = "Requested"
+    DELIVERED = "Delivered"
+    FLATTENING = "Flattening"
+    FAILED = "Failed"
+    HALTED = "Halted"
+    DUST = "Dust"
+    FLAT = "Flat"
+
+
+class Source(StrEnum):
+    """Who asks for a level."""
+
+    SPEC = "spec"
+    RISK = "risk"
+    API = "api"
+    DELETION = "deletion"
+
+
+def levels_of(switch: KillSwitch) -> tuple[LegLevel, LegLevel]:
+    """Levels of the LONG and the SHORT leg that a value of the kill switch asks for."""
+    match switch:
+        case KillSwitch.NONE:
+            return LegLevel.OPEN, LegLevel.OPEN
+        case KillSwitch.HALT_ENTRIES:
+            return LegLevel.HALTED, LegLevel.HALTED
+        case KillSwitch.FLATTEN_LONG:
+            return LegLevel.FLAT, LegLevel.OPEN
+        case KillSwitch.FLATTEN_SHORT:
+            return LegLevel.OPEN, LegLevel.FLAT
+        case KillSwitch.FLATTEN_BOTH:
+            return LegLevel.FLAT, LegLevel.FLAT
+
+
+def switch_of(long: LegLevel, short: LegLevel) -> str:
+    """Name of a pair of levels: the value of the kill switch that asks for it, else `long=…,short=…`."""
+    for switch in KillSwitch:
+        if levels_of(switch) == (long, short):
+            return switch.value
+    return f"long={long.value},short={short.value}"
+
+
+def _finite(value: Decimal) -> Decimal:
+    if not value.is_finite():
+        raise ValueError(f"{value} is not a finite decimal number")
+    return value
+
+
+def _positive(value: Decimal) -> Decimal:
+    if value <= 0:
+        raise ValueError(f"{value} is not greater than 0")
+    return value
+
+
+def _not_negative(value: Decimal) -> Decimal:
+    if value < 0:
+        raise ValueError(f"{value} is less than 0")
+    return value
+
+
+def plain(value: Decimal) -> str:
+    """A decimal without exponent, as it stands in objects and messages (`0.00000001`, never `1E-8`)."""
+    return format(value, "f")
+
+
+def _schema(pattern: str, meaning: str) -> WithJsonSchema:
+    extra: dict[str, Any] = {
+        "type": "string",
+        "maxLength": 32,
+        "x-kubernetes-validations": [{"rule": f"self.matches('{pattern}')", "message": f"must be {meaning}"}],
+    }
+    return WithJsonSchema(extra)
+
+
+_SERIAL = PlainSerializer(plain, return_type=str)
+
+PositiveDecimal = Annotated[
+    Decimal,
+    AfterValidator(_finite),
+    AfterValidator(_positive),
+    _SERIAL,
+    _schema(
+        r"^([0-9]*[1-9][0-9]*([.][0-9]+)?|[0-9]+[.][0-9]*[1-9][0-9]*)$",
+        'a decimal number greater than 0, written as a string, like "0.002"',
+    ),
+]
+"""A decimal > 0, a string on the wire."""
+
+UnsignedDecimal = Annotated[
+    Decimal,
+    AfterValidator(_finite),
+    AfterValidator(_not_negative),
+    _SERIAL,
+    _schema(r"^[0-9]+([.][0-9]+)?$", 'a decimal number of at least 0, written as a string, like "0.0002"'),
+]
+"""A decimal ≥ 0, a string on the wire."""
+
+SignedDecimal = Annotated[
+    Decimal,
+    AfterValidator(_finite),
+    _SERIAL,
+    _schema(r"^-?[0-9]+([.][0-9]+)?$", 'a decimal number, written as a string, like "-0.0001"'),
+]
+"""Any finite decimal, a string on the wire."""
