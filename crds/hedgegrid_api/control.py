@@ -14,9 +14,9 @@ from hedgegrid_api.types import (
     LegLevel,
     LegState,
     Message,
-    SignedDecimal,
+    SignedFigure,
     Source,
-    UnsignedDecimal,
+    UnsignedFigure,
 )
 
 
@@ -75,7 +75,7 @@ class ThrottleReport(Message):
     effective: float
     """The smaller of document and API."""
     source: Source
-    """Whose value acts: spec or api."""
+    """Whose value acts."""
 
 
 class LegReport(Message):
@@ -84,16 +84,16 @@ class LegReport(Message):
     level: LegLevel
     """Highest level that any source asks for."""
     source: Source | None = None
-    """Who asks for it; null while open."""
+    """Who asks for it; none while open."""
     state: LegState
     """How far it has got; Flat only when the venue says so."""
     operation_id: Annotated[str | None, Field(alias="operationID")] = None
-    """One id an engagement; null while open."""
-    quantity: UnsignedDecimal | None = None
-    """The leg's position at the venue, base currency; null while unknown."""
+    """One id an engagement; none while open."""
+    quantity: UnsignedFigure | None = None
+    """The leg's position at the venue, base currency; none while unknown."""
     open_orders: int | None = None
-    """Open orders of the leg, regular and conditional; null while unknown."""
-    dust: UnsignedDecimal | None = None
+    """Open orders of the leg, regular and conditional; none while unknown."""
+    dust: UnsignedFigure | None = None
     """Quantity that can't be closed because it is below the smallest order."""
     attempts: int = 0
     """Rounds of closing so far."""
@@ -139,7 +139,7 @@ class Latch(Message):
     id: str
     """Operation id."""
     source: Source
-    """risk or api."""
+    """Who engaged it."""
     leg: str
     """LONG, SHORT or BOTH."""
     level: LegLevel
@@ -164,20 +164,20 @@ class PodCondition(Message):
 class LegTelemetry(Message):
     """One leg's position."""
 
-    quantity: UnsignedDecimal | None = None
+    quantity: UnsignedFigure | None = None
     """Base currency."""
-    entry_price: UnsignedDecimal | None = None
-    """Average entry; null when flat."""
+    entry_price: UnsignedFigure | None = None
+    """Average entry; none when flat."""
 
 
 class PnL(Message):
     """Profit and loss of this grid since its first start, quote currency."""
 
-    realized: SignedDecimal | None = None
+    realized: SignedFigure | None = None
     """Closed trades, less commissions, plus funding received."""
-    unrealized: SignedDecimal | None = None
+    unrealized: SignedFigure | None = None
     """At mark."""
-    total: SignedDecimal | None = None
+    total: SignedFigure | None = None
     """Sum of both."""
 
 
@@ -188,7 +188,7 @@ class Telemetry(Message):
     """The LONG leg."""
     short: LegTelemetry = LegTelemetry()
     """The SHORT leg."""
-    net_quote: SignedDecimal | None = None
+    net_quote: SignedFigure | None = None
     """(long − short)·mark."""
     open_orders: int | None = None
     """All open orders of this grid."""
@@ -196,7 +196,7 @@ class Telemetry(Message):
     """Profit and loss."""
     margin_ratio: float | None = None
     """Maintenance margin / margin balance."""
-    equity: SignedDecimal | None = None
+    equity: SignedFigure | None = None
     """Wallet + unrealized."""
     funding_rate: float | None = None
     """Rate of the coming settlement."""

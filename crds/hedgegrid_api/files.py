@@ -6,55 +6,55 @@ them: they arrive by `PUT /control`.
 """
 
 from decimal import Decimal
-from typing import Annotated, Any, Self
+from itertools import pairwise
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from hedgegrid_api.types import Mode, Model, PositiveDecimal, UnsignedDecimal
-from hedgegrid_api.v1alpha1 import Execution, Exits, Fees, Filters, Grid, HedgeGridSpec, Market, Replay, Sim
-
-# The relations that the schema states as CEL rules; here for people without an API server.
-_BPS = 10_000
+from hedgegrid_api.rules import Rule, Written
+from hedgegrid_api.types import Integer, Mode, Model, Number, PositiveDecimal, UnsignedDecimal
+from hedgegrid_api.v1alpha1 import (
+    TAKE_PROFIT_RULE,
+    Execution,
+    Exits,
+    Grid,
+    HedgeGridSpec,
+    InstrumentId,
+    Sim,
+    SimMarket,
+    VenueTerms,
+)
 
 
 class StrategyFile(Model):
     """`configs/strategies/hedge_grid_v1.yaml`: what the grid does."""
 
+    RULES = (TAKE_PROFIT_RULE,)
+
     grid: Grid
-    """The two ladders."""
+    """The two ladders: LONG rungs below the centre, SHORT rungs above."""
     exits: Exits = Exits()
     """What closes each fill again."""
     execution: Execution = Execution()
     """Data and orders."""
-    throttle: Annotated[float, Field(ge=0, le=1)] = 1
-    """Throttle at the start of a strategy that no operator controls; a pod takes its own from `PUT /control`."""
-
-    @model_validator(mode="after")
-    def _relations(self) -> Self:
-        grid, exits, execution = self.grid, self.exits, self.execution
-        if not 1 <= grid.levels_long + grid.levels_short <= 100:
-            raise ValueError("grid.levelsLong + grid.levelsShort must be 1 to 100")
-        if grid.levels_long * grid.step_bps >= _BPS:
-            raise ValueError("grid.levelsLong * grid.stepBps must be less than 10000")
-        if grid.recenter_trigger_bps < grid.step_bps:
-            raise ValueError("grid.recenterTriggerBps must be at least grid.stepBps")
-        if exits.take_profit_steps * grid.step_bps >= _BPS:
-            raise ValueError("exits.takeProfitSteps * grid.stepBps must be less than 10000")
-        if execution.stale_data_seconds < 2 * execution.bar_seconds:
-            raise ValueError("execution.staleDataSeconds must be at least 2 * execution.barSeconds")
-        return self
+    throttle: Annotated[Number, Field(ge=0, le=1)] = 1
+    """Factor on the quantity of entries at the start of a strategy that no operator controls; 0 means no new entries.
+    A pod takes its own from `PUT /control`."""
 
 
 class Tier(Model):
     """A bracket of the venue's maintenance margin."""
 
     notional_cap: PositiveDecimal
-    """Upper bound of the leg's notional, quote currency."""
-    mmr: Annotated[Decimal, Field(ge=0, lt=1)]
-    """Maintenance margin rate."""
+    """Upper bound of the leg's notional in this bracket, in quote currency (USDT)."""
+    mmr: Annotated[
+        UnsignedDecimal,
+        Written(r"^0([.][0-9]+)?$", 'a decimal number from 0 to less than 1, written as a string, like "0.004"'),
+    ]
+    """Maintenance margin rate, as a fraction of the notional."""
     cum: UnsignedDecimal
-    """Maintenance amount deducted, quote currency."""
-    max_leverage: Annotated[int, Field(ge=1, le=125)]
+    """Amount deducted from the maintenance margin, in quote currency (USDT)."""
+    max_leverage: Annotated[Integer, Field(ge=1, le=125)]
     """Largest leverage in this bracket."""
 
 
@@ -66,58 +66,30 @@ _BTCUSDT_TIERS = (
 )
 
 
-class SimMarket(Model):
-    """Where the prices of mode sim come from: the market fields of the object's `sim`."""
-
-    market: Market = Market.SYNTHETIC
-    """synthetic or replay."""
-    seed: Annotated[int, Field(ge=0, le=2**53)] = 1
-    """Seed of the synthetic market."""
-    start_price: PositiveDecimal = Decimal(50000)
-    """First price, quote currency."""
-    annual_volatility: Annotated[float, Field(ge=0, le=10)] = 0.6
-    """Standard deviation of the yearly log return."""
-    annual_drift: Annotated[float, Field(ge=-10, le=10)] = 0
-    """Mean of the yearly log return."""
-    ticks_per_second: Annotated[float, Field(ge=0.1, le=1000)] = 10
-    """Quotes each second."""
-    latency_ms: Annotated[int, Field(ge=0, le=10000)] = 0
-    """Time that each order command takes to the simulated venue, milliseconds."""
-    replay: Replay | None = None
-    """File and speed of market: replay."""
-
-    @model_validator(mode="after")
-    def _replay_has_a_file(self) -> Self:
-        if (self.market is Market.REPLAY) != (self.replay is not None):
-            raise ValueError("market: replay needs replay.path, and only it has replay")
-        return self
-
-
-class VenueFile(Model):
+class VenueFile(VenueTerms):
     """`configs/venues/binance_futures.yaml`: where the grid trades."""
 
-    venue: Annotated[str, Field(pattern=r"^BINANCE$")] = "BINANCE"
-    """Name of the venue; the instrument's suffix."""
-    instrument: Annotated[str, Field(max_length=64, pattern=r"^[A-Z0-9]{2,20}USDT-PERP\.BINANCE$")]
-    """USDT-margined perpetual, like BTCUSDT-PERP.BINANCE."""
+    RULES = (
+        Rule(
+            at="tiers",
+            cel=None,
+            holds=lambda venue: all(a.notional_cap < b.notional_cap for a, b in pairwise(venue.tiers)),
+            message="tiers must ascend: each notionalCap above the one before",
+        ),
+    )
+
+    venue: Literal["BINANCE"] = "BINANCE"
+    """Name of the venue; the suffix of the instrument."""
+    instrument: InstrumentId
+    """What is traded: symbol, and after the dot the venue."""
     mode: Mode = Mode.SIM
-    """sim: simulated market and venue."""
-    starting_balance: PositiveDecimal = Decimal(10000)
-    """Wallet at the simulated venue's first start, quote currency."""
-    leverage: Annotated[int, Field(ge=1, le=125)] = 5
-    """Initial margin of the simulated venue is notional / leverage."""
-    fees: Fees = Fees()
-    """Commission rates."""
-    filters: Filters = Filters()
-    """Limits on orders."""
-    tiers: Annotated[tuple[Tier, ...], Field(min_length=1)] = _BTCUSDT_TIERS
-    """Maintenance margin brackets, ascending."""
-    funding_rate: Annotated[float, Field(ge=-0.05, le=0.05)] = 0.0001
-    """Rate of every settlement; above 0 LONG pays SHORT."""
-    funding_interval_hours: Annotated[int, Field(ge=1, le=24)] = 8
-    """Hours between settlements, aligned to 00:00 UTC."""
+    """sim: simulated market and venue, no network at all."""
+    leverage: Annotated[Integer, Field(ge=1, le=125)] = 5
+    """Leverage of both legs: the initial margin of the simulated venue is notional / leverage."""
+    tiers: Annotated[tuple[Tier, ...], Field(min_length=1, max_length=32)] = _BTCUSDT_TIERS
+    """Brackets of the maintenance margin, ascending. The defaults are those of BTCUSDT."""
     sim: SimMarket = SimMarket()
-    """Market of mode sim."""
+    """Where the prices of mode sim come from."""
 
 
 def strategy_file(spec: HedgeGridSpec) -> StrategyFile:

@@ -29,7 +29,7 @@ class Condition(Message):
     type: Annotated[str, Field(max_length=316)]
     """Like Ready."""
     status: Literal["True", "False", "Unknown"]
-    """True, False or Unknown."""
+    """Whether it holds."""
     reason: Annotated[str, Field(max_length=1024)]
     """CamelCase word."""
     message: Annotated[str, Field(max_length=32768)] = ""
@@ -46,9 +46,9 @@ class ThrottleStatus(Message):
     desired: float | None = None
     """From the pod's newest document."""
     effective: float | None = None
-    """What acts."""
+    """The value that acts."""
     source: Source | None = None
-    """spec or api."""
+    """Whose value acts."""
     applied_time: AwareDatetime | None = None
     """When the pod took the present value."""
 
@@ -59,7 +59,7 @@ class KillSwitchStatus(Message):
     desired: str | None = None
     """spec.killSwitch."""
     effective: str | None = None
-    """What acts in the pod."""
+    """The value that acts in the pod."""
     state: LegState | None = None
     """The least finished leg; Requested while the pod hasn't stored it."""
     source: Source | None = None
@@ -84,15 +84,15 @@ class ControlStatus(Message):
     """The pod's controls."""
 
     boot_id: Annotated[str | None, Field(alias="bootID")] = None
-    """Of the pod's process."""
+    """Id of the pod's process, new at each start."""
     applied_generation: int | None = None
     """Generation of the document that the pod holds."""
     rearm: int | None = None
     """Highest rearm consumed."""
     throttle: ThrottleStatus | None = None
-    """Throttle."""
+    """Throttle as the pod reports it."""
     kill_switch: KillSwitchStatus | None = None
-    """Kill switch."""
+    """Kill switch as the operator and the pod know it."""
     latches: tuple[Latch, ...] = ()
     """What stands until released: ids that POST /resume takes."""
 
@@ -107,14 +107,17 @@ class HedgeGridStatus(Message):
     pod_name: str | None = None
     """The strategy pod."""
     pod_uid: Annotated[str | None, Field(alias="podUID")] = None
-    """Its UID."""
+    """UID of the strategy pod."""
     image: str | None = None
-    """Its image."""
+    """Image of the strategy pod."""
     config_hash: str | None = None
     """Hash of the configuration that is applied."""
     control: ControlStatus | None = None
     """The pod's controls."""
     telemetry: Telemetry | None = None
     """Figures, written on change of a leg or the number of orders, otherwise at most every 5 minutes."""
-    conditions: tuple[Condition, ...] = ()
-    """Conditions."""
+    conditions: Annotated[
+        tuple[Condition, ...],
+        Field(json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]}),
+    ] = ()
+    """What holds and what doesn't, by the Kubernetes conventions; Ready sums it up."""

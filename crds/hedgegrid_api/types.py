@@ -2,10 +2,24 @@
 
 from decimal import Decimal
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, PlainSerializer, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    AllowInfNan,
+    BaseModel,
+    ConfigDict,
+    GetJsonSchemaHandler,
+    PlainSerializer,
+    Strict,
+    ValidationError,
+    WithJsonSchema,
+    model_validator,
+)
 from pydantic.alias_generators import to_camel
+from pydantic_core import CoreSchema
+
+from hedgegrid_api.rules import Rule, Written, plain
 
 GROUP = "hedgegrid.io"
 VERSION = "v1alpha1"
@@ -24,6 +38,24 @@ class Model(BaseModel):
         extra="forbid",
         use_attribute_docstrings=True,
     )
+    RULES: ClassVar[tuple[Rule, ...]] = ()
+    """Relations between the fields of this group, for the API server and for the model."""
+
+    @model_validator(mode="after")
+    def _keeps_its_rules(self) -> Self:
+        broken = [rule for rule in self.RULES if rule.holds is not None and not rule.holds(self)]
+        if broken:
+            data = self.model_dump(by_alias=True)
+            raise ValidationError.from_exception_data(type(self).__name__, [rule.error(data) for rule in broken])
+        return self
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        reference = handler(core)
+        rules = [rule.schema() for rule in cls.RULES if rule.cel is not None]
+        if rules:
+            handler.resolve_ref_schema(reference)["x-kubernetes-validations"] = rules
+        return reference
 
 
 class Message(BaseModel):
@@ -115,15 +147,45 @@ def switch_of(long: LegLevel, short: LegLevel) -> str:
     return f"long={long.value},short={short.value}"
 
 
+Integer = Annotated[int, Strict()]
+"""A whole number; neither text nor true and false pass for one, as at the API server."""
+
+Number = Annotated[float, Strict(), AllowInfNan(False)]
+"""A finite number; neither text nor true and false pass for one, as at the API server."""
+
+Flag = Annotated[bool, Strict()]
+"""true or false."""
+
+_SERIAL = PlainSerializer(plain, return_type=str)
+
+PositiveDecimal = Annotated[
+    Decimal,
+    Written(
+        r"^([0-9]*[1-9][0-9]*([.][0-9]+)?|[0-9]+[.][0-9]*[1-9][0-9]*)$",
+        'a decimal number greater than 0, written as a string, like "0.002"',
+    ),
+    _SERIAL,
+]
+"""A decimal > 0 that people write: a string without sign and exponent, at most 32 characters."""
+
+UnsignedDecimal = Annotated[
+    Decimal,
+    Written(r"^[0-9]+([.][0-9]+)?$", 'a decimal number of at least 0, written as a string, like "0.0002"'),
+    _SERIAL,
+]
+"""A decimal ≥ 0 that people write: a string without sign and exponent, at most 32 characters."""
+
+SignedDecimal = Annotated[
+    Decimal,
+    Written(r"^-?[0-9]+([.][0-9]+)?$", 'a decimal number, written as a string, like "-0.0001"'),
+    _SERIAL,
+]
+"""A decimal that people write: a string without exponent, at most 32 characters."""
+
+
 def _finite(value: Decimal) -> Decimal:
     if not value.is_finite():
         raise ValueError(f"{value} is not a finite decimal number")
-    return value
-
-
-def _positive(value: Decimal) -> Decimal:
-    if value <= 0:
-        raise ValueError(f"{value} is not greater than 0")
     return value
 
 
@@ -133,47 +195,10 @@ def _not_negative(value: Decimal) -> Decimal:
     return value
 
 
-def plain(value: Decimal) -> str:
-    """A decimal without exponent, as it stands in objects and messages (`0.00000001`, never `1E-8`)."""
-    return format(value, "f")
+_TEXT = WithJsonSchema({"type": "string"})
 
+UnsignedFigure = Annotated[Decimal, AfterValidator(_finite), AfterValidator(_not_negative), _SERIAL, _TEXT]
+"""A decimal ≥ 0 that a program computed, of any length; a string on the wire."""
 
-def _schema(pattern: str, meaning: str) -> WithJsonSchema:
-    extra: dict[str, Any] = {
-        "type": "string",
-        "maxLength": 32,
-        "x-kubernetes-validations": [{"rule": f"self.matches('{pattern}')", "message": f"must be {meaning}"}],
-    }
-    return WithJsonSchema(extra)
-
-
-_SERIAL = PlainSerializer(plain, return_type=str)
-
-PositiveDecimal = Annotated[
-    Decimal,
-    AfterValidator(_finite),
-    AfterValidator(_positive),
-    _SERIAL,
-    _schema(
-        r"^([0-9]*[1-9][0-9]*([.][0-9]+)?|[0-9]+[.][0-9]*[1-9][0-9]*)$",
-        'a decimal number greater than 0, written as a string, like "0.002"',
-    ),
-]
-"""A decimal > 0, a string on the wire."""
-
-UnsignedDecimal = Annotated[
-    Decimal,
-    AfterValidator(_finite),
-    AfterValidator(_not_negative),
-    _SERIAL,
-    _schema(r"^[0-9]+([.][0-9]+)?$", 'a decimal number of at least 0, written as a string, like "0.0002"'),
-]
-"""A decimal ≥ 0, a string on the wire."""
-
-SignedDecimal = Annotated[
-    Decimal,
-    AfterValidator(_finite),
-    _SERIAL,
-    _schema(r"^-?[0-9]+([.][0-9]+)?$", 'a decimal number, written as a string, like "-0.0001"'),
-]
-"""Any finite decimal, a string on the wire."""
+SignedFigure = Annotated[Decimal, AfterValidator(_finite), _SERIAL, _TEXT]
+"""A decimal that a program computed, of any length; a string on the wire."""

@@ -1,20 +1,26 @@
 """The HedgeGrid object: every field with its type, unit, bounds, default and meaning.
 
 The CustomResourceDefinition is generated from these models (`schema.py`); what a user reads in
-`kubectl explain` is the text below the fields. Rules that span several fields are CEL rules and sit on the
-smallest object that holds them all.
+`kubectl explain` is the text below the fields, to which the generator adds range, default and rules. Rules that span
+several fields sit on the smallest object that holds them all; those that compare with the old object sit on the
+parent of the field, since a rule on a field is skipped when the field is added or removed.
 """
 
 from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, WithJsonSchema
+from pydantic import Field
 
+from hedgegrid_api.pieces import ANNOTATIONS, ENV, LABEL_VALUE, LABELS, QUANTITIES, VOLUME_MOUNTS, VOLUMES
+from hedgegrid_api.rules import Rule, Written, formatted
 from hedgegrid_api.types import (
+    Flag,
+    Integer,
     KillSwitch,
     Mode,
     Model,
+    Number,
     PositiveDecimal,
     SignedDecimal,
     UnsignedDecimal,
@@ -23,78 +29,103 @@ from hedgegrid_api.types import (
 type Json = Any
 """A piece of a core Kubernetes object that is passed on as it is and validated by the API server."""
 
-
-def _rules(*rules: tuple[str, str]) -> dict[str, Any]:
-    return {"x-kubernetes-validations": [{"rule": rule, "message": message} for rule, message in rules]}
-
-
-def _with_rules(*rules: tuple[str, str]) -> ConfigDict:
-    return ConfigDict(json_schema_extra=_rules(*rules))
+InstrumentId = Annotated[
+    str,
+    Written(
+        r"^[A-Z0-9]{2,20}USDT-PERP[.]BINANCE$",
+        "a USDT-margined perpetual of Binance, like BTCUSDT-PERP.BINANCE",
+        max_length=64,
+    ),
+]
+"""Symbol and venue of a perpetual."""
 
 
 class Account(Model):
     """Who trades."""
 
-    name: Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$")]
-    """Name of the trading account. With mode and instrument it is the target that only one HedgeGrid may
-    have. Immutable. A label value: letters, digits, '-', '_', '.', at most 63."""
+    name: Annotated[str, LABEL_VALUE]
+    """Name of the trading account. With mode and instrument it is the target that only one HedgeGrid may have.
+    Immutable."""
 
 
 class Grid(Model):
     """The two ladders: LONG rungs below the centre, SHORT rungs above."""
 
-    model_config = _with_rules(
-        ("self.levelsLong + self.levelsShort >= 1", "levelsLong + levelsShort must be at least 1"),
-        ("self.levelsLong + self.levelsShort <= 100", "levelsLong + levelsShort must be at most 100"),
-        (
-            "double(self.levelsLong) * double(self.stepBps) < 10000.0",
-            "levelsLong * stepBps must be less than 10000: the lowest rung would have no price above 0",
+    RULES = (
+        Rule(
+            at="levelsLong",
+            cel="self.levelsLong + self.levelsShort >= 1 && self.levelsLong + self.levelsShort <= 100",
+            holds=lambda grid: 1 <= grid.levels_long + grid.levels_short <= 100,
+            message="levelsLong + levelsShort must be 1 to 100",
+            shows=("self.levelsLong", "self.levelsShort"),
         ),
-        (
-            "double(self.recenterTriggerBps) >= double(self.stepBps)",
-            "recenterTriggerBps must be at least stepBps, or the ladder would be rebuilt within one step",
+        Rule(
+            at="levelsLong",
+            cel="double(self.levelsLong) * double(self.stepBps) < 10000.0",
+            holds=lambda grid: grid.levels_long * grid.step_bps < 10000,
+            message="levelsLong * stepBps must be less than 10000, or the lowest rung would have no price above 0",
+            shows=("self.levelsLong", "self.stepBps"),
+        ),
+        Rule(
+            at="recenterTriggerBps",
+            cel="double(self.recenterTriggerBps) >= double(self.stepBps)",
+            holds=lambda grid: grid.recenter_trigger_bps >= grid.step_bps,
+            message="recenterTriggerBps must be at least stepBps, or the ladder would move within one step",
+            shows=("self.recenterTriggerBps", "self.stepBps"),
         ),
     )
 
-    step_bps: Annotated[float, Field(ge=1, le=1000)]
-    """Distance between two rungs, in basis points of the centre price (arithmetic ladder). 1 to 1000."""
-    levels_long: Annotated[int, Field(ge=0, le=100)]
-    """Number of LONG rungs below the centre. 0 to 100; both legs together 1 to 100."""
-    levels_short: Annotated[int, Field(ge=0, le=100)]
-    """Number of SHORT rungs above the centre. 0 to 100; both legs together 1 to 100."""
+    step_bps: Annotated[Number, Field(ge=1, le=1000)]
+    """Distance between two rungs, in basis points of the centre price (arithmetic ladder)."""
+    levels_long: Annotated[Integer, Field(ge=0, le=100)]
+    """Number of LONG rungs, below the centre."""
+    levels_short: Annotated[Integer, Field(ge=0, le=100)]
+    """Number of SHORT rungs, above the centre."""
     base_qty: PositiveDecimal
-    """Quantity of the first rung, in base currency (BTC for BTCUSDT). A decimal string greater than 0."""
-    qty_scale: Annotated[float, Field(ge=0.1, le=3)] = 1
-    """Quantity of rung i is baseQty * qtyScale^(i-1). 0.1 to 3."""
-    recenter_trigger_bps: Annotated[float, Field(ge=1, le=10000)] = 200
-    """Distance of the mid price from the centre that moves the ladder, in basis points. 1 to 10000, at least
-    stepBps."""
+    """Quantity of the first rung, in base currency (BTC for BTCUSDT)."""
+    qty_scale: Annotated[Number, Field(ge=0.1, le=3)] = 1
+    """Ratio of the quantities of two neighbouring rungs: rung i has baseQty * qtyScale^(i-1)."""
+    recenter_trigger_bps: Annotated[Number, Field(ge=1, le=10000)] = 200
+    """Distance of the mid price from the centre at which the ladder moves, in basis points of the centre."""
     max_inventory_quote: PositiveDecimal
-    """Cap on the notional of each leg, position plus open entries, in quote currency (USDT). A decimal string
-    greater than 0."""
+    """Cap on the notional of each leg, its position plus its open entries, in quote currency (USDT)."""
 
 
 class Exits(Model):
     """What closes each fill again."""
 
-    take_profit_steps: Annotated[int, Field(ge=1, le=100)] = 2
-    """Distance of the take-profit from the entry, in grid steps. 1 to 100."""
+    take_profit_steps: Annotated[Integer, Field(ge=1, le=100)] = 2
+    """Distance of a fill's take-profit from its entry, in grid steps."""
+
+
+TAKE_PROFIT_RULE = Rule(
+    at="exits.takeProfitSteps",
+    cel="double(self.exits.takeProfitSteps) * double(self.grid.stepBps) < 10000.0",
+    holds=lambda spec: spec.exits.take_profit_steps * spec.grid.step_bps < 10000,
+    message="exits.takeProfitSteps * grid.stepBps must be less than 10000, or the take-profit of a SHORT would have no "
+    "price above 0",
+    shows=("self.exits.takeProfitSteps", "self.grid.stepBps"),
+)
+"""Rule of every object that has the groups `grid` and `exits`."""
 
 
 class Execution(Model):
     """Data and orders."""
 
-    model_config = _with_rules(
-        (
-            "self.staleDataSeconds >= 2 * self.barSeconds",
-            "staleDataSeconds must be at least 2 * barSeconds, or every bar would look stale",
+    RULES = (
+        Rule(
+            at="staleDataSeconds",
+            cel="self.staleDataSeconds >= 2 * self.barSeconds",
+            holds=lambda execution: execution.stale_data_seconds >= 2 * execution.bar_seconds,
+            message="staleDataSeconds must be at least 2 * barSeconds, or every bar would look stale",
+            shows=("self.staleDataSeconds", "self.barSeconds"),
         ),
     )
 
-    bar_seconds: Annotated[int, Field(ge=1, le=1800)] = 60
-    """Length of the bar that drives the ladder, in seconds. 1 to 1800."""
-    stale_data_seconds: Annotated[int, Field(ge=5, le=3600)] = 120
-    """Without data for this long, in seconds, entries stop; exits stay. 5 to 3600, at least 2 * barSeconds."""
+    bar_seconds: Annotated[Integer, Field(ge=1, le=1800)] = 60
+    """Length of the bar that drives the ladder, in seconds of market time."""
+    stale_data_seconds: Annotated[Integer, Field(ge=5, le=3600)] = 120
+    """Age of the newest market data, in seconds of market time, at which entries stop; exits stay."""
 
 
 class Market(StrEnum):
@@ -107,20 +138,66 @@ class Market(StrEnum):
 class Replay(Model):
     """Bars of a file as market."""
 
-    path: Annotated[str, Field(min_length=1, max_length=4096)]
-    """File of bars in the pod: CSV (timestamp, open, high, low, close, volume), plain or gzip. Mount it with
+    path: Annotated[str, Written(r"^.+$", "the path of a file, at most 4096 characters", max_length=4096)]
+    """File of bars in the pod: CSV with timestamp, open, high, low, close, volume, plain or gzip. Mount it with
     pod.volumes and pod.volumeMounts."""
-    speed: Annotated[float, Field(ge=1, le=1_000_000)] = 60
-    """How many times faster than the recorded time the bars are played. 1 to 1000000."""
+    speed: Annotated[Number, Field(ge=1, le=1_000_000)] = 60
+    """How many times faster than recorded the bars are played."""
+
+
+class SimMarket(Model):
+    """Where the prices of mode sim come from."""
+
+    RULES = (
+        Rule(
+            at="replay",
+            cel="self.market != 'replay' || has(self.replay)",
+            holds=lambda sim: sim.market is not Market.REPLAY or sim.replay is not None,
+            message="market: replay needs replay.path, a file of bars in the pod",
+        ),
+        Rule(
+            at="replay",
+            cel="self.market == 'replay' || !has(self.replay)",
+            holds=lambda sim: sim.market is Market.REPLAY or sim.replay is None,
+            message="replay has a meaning only with market: replay; remove it or set the market",
+        ),
+    )
+
+    market: Market = Market.SYNTHETIC
+    """synthetic: a random walk from the seed; same seed, same ticks. replay: the bars of a file."""
+    seed: Annotated[Integer, Field(ge=0, le=2**53)] = 1
+    """Seed of the synthetic market."""
+    start_price: PositiveDecimal = Decimal(50000)
+    """First price of the synthetic market, in quote currency (USDT)."""
+    annual_volatility: Annotated[Number, Field(ge=0, le=10)] = 0.6
+    """Standard deviation of the synthetic market's yearly log return; 0.6 is 60 %."""
+    annual_drift: Annotated[Number, Field(ge=-10, le=10)] = 0
+    """Mean of the synthetic market's yearly log return; 0.1 is 10 %."""
+    ticks_per_second: Annotated[Number, Field(ge=0.1, le=1000)] = 10
+    """Quotes of the synthetic market in each second."""
+    latency_ms: Annotated[Integer, Field(ge=0, le=10000)] = 0
+    """Time that each order command takes to the simulated venue, in milliseconds."""
+    replay: Replay | None = None
+    """File and speed of market: replay."""
 
 
 class Filters(Model):
-    """The venue's limits on orders of the instrument. Defaults are those of BTCUSDT."""
+    """The venue's limits on orders of the instrument. The defaults are those of BTCUSDT."""
+
+    RULES = (
+        Rule(
+            at="minQty",
+            cel="[self.maxQty, self.marketMaxQty].all(q, quantity(self.minQty).compareTo(quantity(q)) <= 0)",
+            holds=lambda filters: filters.min_qty <= min(filters.max_qty, filters.market_max_qty),
+            message="minQty must be at most maxQty and marketMaxQty",
+            shows=("self.minQty", "self.maxQty", "self.marketMaxQty"),
+        ),
+    )
 
     tick_size: PositiveDecimal = Decimal("0.1")
-    """Smallest price difference, in quote currency."""
+    """Smallest difference of two prices, in quote currency (USDT)."""
     step_size: PositiveDecimal = Decimal("0.001")
-    """Smallest quantity difference, in base currency."""
+    """Smallest difference of two quantities, in base currency."""
     min_qty: PositiveDecimal = Decimal("0.001")
     """Smallest quantity of an order, in base currency."""
     max_qty: PositiveDecimal = Decimal(1000)
@@ -128,57 +205,37 @@ class Filters(Model):
     market_max_qty: PositiveDecimal = Decimal(120)
     """Largest quantity of a market order, in base currency; a larger position is closed in parts."""
     min_notional: UnsignedDecimal = Decimal(50)
-    """Smallest notional of an opening order, in quote currency."""
-    max_orders: Annotated[int, Field(ge=20, le=10000)] = 200
+    """Smallest notional of an opening order, in quote currency (USDT)."""
+    max_orders: Annotated[Integer, Field(ge=20, le=10000)] = 200
     """Largest number of open orders."""
 
 
 class Fees(Model):
-    """Commission rates of the venue, as fractions of the notional."""
+    """Commission rates of the venue."""
 
     maker: SignedDecimal = Decimal("0.0002")
-    """Rate of a fill that added liquidity; negative for a rebate."""
+    """Rate of a fill that added liquidity, as a fraction of its notional; negative for a rebate."""
     taker: UnsignedDecimal = Decimal("0.0005")
-    """Rate of a fill that took liquidity."""
+    """Rate of a fill that took liquidity, as a fraction of its notional."""
 
 
-class Sim(Model):
-    """Market and venue of mode sim. Immutable. Same seed, same ticks."""
+class VenueTerms(Model):
+    """Terms of the simulated venue."""
 
-    model_config = _with_rules(
-        (
-            "self.market != 'replay' || has(self.replay)",
-            "market: replay needs replay.path, the file of bars in the pod",
-        ),
-        ("self.market == 'replay' || !has(self.replay)", "replay is only for market: replay"),
-    )
-
-    market: Market = Market.SYNTHETIC
-    """synthetic: a random walk from the seed. replay: the bars of a file."""
-    seed: Annotated[int, Field(ge=0, le=2**53)] = 1
-    """Seed of the synthetic market."""
-    start_price: PositiveDecimal = Decimal(50000)
-    """First price of the synthetic market, in quote currency."""
-    annual_volatility: Annotated[float, Field(ge=0, le=10)] = 0.6
-    """Standard deviation of the synthetic market's yearly log return; 0.6 is 60 %. 0 to 10."""
-    annual_drift: Annotated[float, Field(ge=-10, le=10)] = 0
-    """Mean of the synthetic market's yearly log return. -10 to 10."""
-    ticks_per_second: Annotated[float, Field(ge=0.1, le=1000)] = 10
-    """Quotes of the synthetic market each second. 0.1 to 1000."""
-    latency_ms: Annotated[int, Field(ge=0, le=10000)] = 0
-    """Time that each order command takes to the simulated venue, in milliseconds. 0 to 10000."""
-    replay: Replay | None = None
-    """File and speed of market: replay."""
     starting_balance: PositiveDecimal = Decimal(10000)
-    """Wallet balance of the account at the venue's first start, in quote currency."""
-    funding_rate: Annotated[float, Field(ge=-0.05, le=0.05)] = 0.0001
+    """Wallet balance of the account at the venue's first start, in quote currency (USDT)."""
+    funding_rate: Annotated[Number, Field(ge=-0.05, le=0.05)] = 0.0001
     """Funding rate of every settlement, as a fraction of the notional; above 0 LONG pays SHORT."""
-    funding_interval_hours: Annotated[int, Field(ge=1, le=24)] = 8
-    """Hours between two settlements, aligned to 00:00 UTC. 1 to 24."""
+    funding_interval_hours: Annotated[Integer, Field(ge=1, le=24)] = 8
+    """Hours of market time between two settlements, aligned to 00:00 UTC."""
     filters: Filters = Filters()
-    """The venue's limits on orders."""
+    """The venue's limits on orders of the instrument. The defaults are those of BTCUSDT."""
     fees: Fees = Fees()
-    """The venue's commission rates."""
+    """Commission rates of the venue."""
+
+
+class Sim(VenueTerms, SimMarket):
+    """Market and venue of mode sim. Immutable."""
 
 
 class PullPolicy(StrEnum):
@@ -192,82 +249,63 @@ class PullPolicy(StrEnum):
 class Image(Model):
     """The strategy image; what is absent comes from the operator's settings."""
 
-    repository: Annotated[str | None, Field(min_length=1, max_length=255)] = None
+    repository: (
+        Annotated[
+            str,
+            Written(
+                r"^([A-Za-z0-9][A-Za-z0-9.-]*(:[0-9]+)?/)?[a-z0-9][a-z0-9._-]*(/[a-z0-9][a-z0-9._-]*)*$",
+                "a repository without tag and digest, like registry.example.com/hedgegrid-strategy",
+                max_length=255,
+            ),
+        ]
+        | None
+    ) = None
     """Repository, registry included."""
-    tag: Annotated[str | None, Field(pattern=r"^[\w][\w.-]{0,127}$")] = None
-    """Tag; ignored by the kubelet where a digest is given."""
-    digest: Annotated[str | None, Field(pattern=r"^sha256:[0-9a-f]{64}$")] = None
-    """Digest, sha256:…"""
+    tag: (
+        Annotated[
+            str,
+            Written(
+                r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",
+                "an image tag: at most 128 letters, digits, '_', '.' and '-'",
+                max_length=128,
+            ),
+        ]
+        | None
+    ) = None
+    """Tag; not used where there is a digest."""
+    digest: (
+        Annotated[
+            str,
+            Written(r"^sha256:[0-9a-f]{64}$", "sha256: and 64 lower-case hexadecimal digits", max_length=71),
+        ]
+        | None
+    ) = None
+    """Digest; outranks the tag."""
     pull_policy: PullPolicy | None = None
-    """Always, IfNotPresent or Never."""
+    """When the kubelet pulls the image."""
 
 
 class LocalObjectReference(Model):
     """Name of an object in the same namespace."""
 
-    name: Annotated[str, Field(min_length=1, max_length=253)]
+    name: Annotated[
+        str,
+        Written(
+            r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$",
+            "the name of an object: lower-case letters, digits, '-' and '.'",
+            max_length=253,
+        ),
+    ]
     """Name of the object."""
-
-
-_NUMBER = r"(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))"
-_QUANTITY = rf"^(\+|-)?{_NUMBER}(([KMGTPE]i)|[numkMGTPE]|([eE](\+|-)?{_NUMBER}))?$"
-_QUANTITIES = WithJsonSchema(
-    {
-        "type": "object",
-        "maxProperties": 16,
-        "additionalProperties": {
-            "anyOf": [{"type": "integer"}, {"type": "string"}],
-            "x-kubernetes-int-or-string": True,
-            "pattern": _QUANTITY,
-        },
-    }
-)
 
 
 class Resources(Model):
     """Compute resources of the strategy container."""
 
-    limits: Annotated[dict[str, str | int], _QUANTITIES] = Field(default_factory=dict)
+    limits: Annotated[dict[str, str | int], QUANTITIES] = Field(default_factory=dict)
     """Upper bounds, like {cpu: "1", memory: 512Mi}."""
-    requests: Annotated[dict[str, str | int], _QUANTITIES] = Field(default_factory=dict)
-    """What the scheduler reserves."""
-
-
-def _metadata_map(what: str, reserved: str) -> WithJsonSchema:
-    return WithJsonSchema(
-        {
-            "type": "object",
-            "maxProperties": 64,
-            "additionalProperties": {"type": "string", "maxLength": 4096},
-            "x-kubernetes-validations": [
-                {
-                    "rule": f"self.all(k, !k.matches('{reserved}'))",
-                    "message": f"{what} under hedgegrid.io/ and app.kubernetes.io/ are the operator's own",
-                }
-            ],
-        }
-    )
-
-
-_RESERVED_KEY = "^([a-z0-9.-]+[.])?hedgegrid[.]io/|^app[.]kubernetes[.]io/"
-
-
-def _named_list(required: tuple[str, ...], items: int, rule: str, message: str) -> WithJsonSchema:
-    return WithJsonSchema(
-        {
-            "type": "array",
-            "maxItems": items,
-            "x-kubernetes-list-type": "map",
-            "x-kubernetes-list-map-keys": [required[0]],
-            "items": {
-                "type": "object",
-                "required": list(required),
-                "properties": {key: {"type": "string", "minLength": 1, "maxLength": 4096} for key in required},
-                "x-kubernetes-preserve-unknown-fields": True,
-                "x-kubernetes-validations": [{"rule": rule, "message": message}],
-            },
-        }
-    )
+    requests: Annotated[dict[str, str | int], QUANTITIES] = Field(default_factory=dict)
+    """What the scheduler reserves, like {cpu: 100m, memory: 256Mi}."""
 
 
 class Pod(Model):
@@ -275,62 +313,54 @@ class Pod(Model):
 
     resources: Resources = Resources()
     """Compute resources of the strategy container."""
-    env: Annotated[
-        list[Json],
-        _named_list(
-            ("name",),
-            64,
-            "!self.name.matches('^(HEDGEGRID_|POD_)')",
-            "variables whose names start with HEDGEGRID_ or POD_ are the operator's own",
-        ),
-    ] = Field(default_factory=list)
-    """Environment variables of the strategy container, as in a Pod."""
-    labels: Annotated[dict[str, str], _metadata_map("labels", _RESERVED_KEY)] = Field(default_factory=dict)
+    env: Annotated[list[Json], ENV] = Field(default_factory=list)
+    """Environment variables of the strategy container, as in a Pod. Names that begin with HEDGEGRID_ or POD_ are the
+    operator's own."""
+    labels: Annotated[dict[str, str], LABELS] = Field(default_factory=dict)
     """Labels of the pod."""
-    annotations: Annotated[dict[str, str], _metadata_map("annotations", _RESERVED_KEY)] = Field(default_factory=dict)
+    annotations: Annotated[dict[str, str], ANNOTATIONS] = Field(default_factory=dict)
     """Annotations of the pod."""
-    volumes: Annotated[
-        list[Json],
-        _named_list(
-            ("name",),
-            32,
-            "!self.name.startsWith('hedgegrid-')",
-            "volumes whose names start with hedgegrid- are the operator's own",
-        ),
-    ] = Field(default_factory=list)
-    """Volumes of the pod, as in a Pod."""
-    volume_mounts: Annotated[
-        list[Json],
-        _named_list(
-            ("mountPath", "name"),
-            32,
-            "!self.name.startsWith('hedgegrid-') && !self.mountPath.matches('^/(etc|var/lib)/hedgegrid(/|$)')",
-            "mounts at /etc/hedgegrid and /var/lib/hedgegrid, and of volumes hedgegrid-*, are the operator's own",
-        ),
-    ] = Field(default_factory=list)
-    """Mounts of the strategy container, as in a Pod."""
+    volumes: Annotated[list[Json], VOLUMES] = Field(default_factory=list)
+    """Volumes of the pod, as in a Pod. Names that begin with hedgegrid- are the operator's own."""
+    volume_mounts: Annotated[list[Json], VOLUME_MOUNTS] = Field(default_factory=list)
+    """Mounts of volumes into the strategy container, as in a Pod. /etc/hedgegrid and /var/lib/hedgegrid are the
+    operator's own."""
 
 
 class Storage(Model):
     """The volume of the store: latches, ladder and, in mode sim, the venue's book. Immutable."""
 
-    model_config = _with_rules(
-        (
-            "isQuantity(self.size) && quantity(self.size).isGreaterThan(quantity('0'))",
-            "size must be a quantity greater than 0, like 1Gi",
-        ),
-        (
-            "!self.ephemeral || !has(self.storageClassName)",
-            "storageClassName has no meaning with ephemeral: true",
+    RULES = (
+        Rule(
+            at="storageClassName",
+            cel="!self.ephemeral || !has(self.storageClassName)",
+            holds=lambda storage: not storage.ephemeral or storage.storage_class_name is None,
+            message="storageClassName has no meaning with ephemeral: true; remove one of them",
         ),
     )
 
-    size: Annotated[str, Field(max_length=32)] = "1Gi"
-    """Size of the PersistentVolumeClaim, a quantity like 1Gi."""
-    storage_class_name: Annotated[str | None, Field(min_length=1, max_length=253)] = None
+    size: Annotated[
+        str,
+        Written(
+            r"^([0-9]*[1-9][0-9]*([.][0-9]+)?|[0-9]+[.][0-9]*[1-9][0-9]*)([KMGTPE]i|[kMGTPE])?$",
+            "a quantity greater than 0, like 1Gi",
+        ),
+    ] = "1Gi"
+    """Size of the PersistentVolumeClaim, in bytes."""
+    storage_class_name: (
+        Annotated[
+            str,
+            Written(
+                r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$",
+                "the name of a storage class: lower-case letters, digits, '-' and '.'",
+                max_length=253,
+            ),
+        ]
+        | None
+    ) = None
     """Storage class of the claim; absent: the cluster's default."""
-    ephemeral: bool = False
-    """True: no claim; everything is lost with the pod. Only for mode sim."""
+    ephemeral: Flag = False
+    """true: no claim, and everything is lost with the pod. Only for mode sim."""
 
 
 class DeletionPolicy(StrEnum):
@@ -351,73 +381,106 @@ class Deletion(Model):
 
     policy: DeletionPolicy = DeletionPolicy.FLATTEN
     """Flatten: every order gone and both legs closed, verified at the venue."""
-    timeout_seconds: Annotated[int, Field(ge=0, le=3600)] = 300
-    """How long to wait for flat, in seconds; 0 waits for ever. 0 to 3600."""
+    timeout_seconds: Annotated[Integer, Field(ge=0, le=3600)] = 300
+    """How long to wait for flat, in seconds; 0 waits for ever."""
     on_timeout: OnTimeout = OnTimeout.BLOCK
-    """Block: keep the object and go on trying. Orphan: give up, stop the pod and say in an Event what is
-    left."""
+    """Block: keep the object and go on trying. Orphan: give up, stop the pod and say in an Event what is left."""
 
 
 class HedgeGridSpec(Model):
     """How a hedge-mode grid is to be. Every field is a level, none is a command."""
 
-    model_config = _with_rules(
-        ("self.account.name == oldSelf.account.name", "account.name is immutable; create another HedgeGrid"),
-        ("self.instrument == oldSelf.instrument", "instrument is immutable; create another HedgeGrid"),
-        ("self.mode == oldSelf.mode", "mode is immutable; create another HedgeGrid"),
-        ("self.storage == oldSelf.storage", "storage is immutable; create another HedgeGrid"),
-        (
-            "has(self.sim) == has(oldSelf.sim) && (!has(self.sim) || self.sim == oldSelf.sim)",
-            "sim is immutable; create another HedgeGrid",
+    RULES = (
+        Rule(
+            at="account.name",
+            cel="self.account.name == oldSelf.account.name",
+            holds=None,
+            message="account.name is immutable; create another HedgeGrid",
+            shows=("oldSelf.account.name", "self.account.name"),
         ),
-        (
-            "double(self.exits.takeProfitSteps) * double(self.grid.stepBps) < 10000.0",
-            "exits.takeProfitSteps * grid.stepBps must be less than 10000: a SHORT's take-profit would have no "
-            "price above 0",
+        Rule(
+            at="instrument",
+            cel="self.instrument == oldSelf.instrument",
+            holds=None,
+            message="instrument is immutable; create another HedgeGrid",
+            shows=("oldSelf.instrument", "self.instrument"),
         ),
-        (
-            "self.rearm >= oldSelf.rearm || self.killSwitch != 'none'",
-            "rearm only grows; write a value of at least the present one",
+        Rule(
+            at="mode",
+            cel="self.mode == oldSelf.mode",
+            holds=None,
+            message="mode is immutable; create another HedgeGrid",
+            shows=("oldSelf.mode", "self.mode"),
+        ),
+        Rule(
+            at="storage",
+            cel="self.storage == oldSelf.storage",
+            holds=None,
+            message="storage is immutable; create another HedgeGrid",
+        ),
+        Rule(
+            at="sim",
+            cel="has(self.sim) == has(oldSelf.sim) && (!has(self.sim) || self.sim == oldSelf.sim)",
+            holds=None,
+            message="sim is immutable; create another HedgeGrid",
+        ),
+        TAKE_PROFIT_RULE,
+        Rule(
+            at="rearm",
+            cel="self.rearm >= oldSelf.rearm || self.killSwitch != 'none'",
+            holds=None,
+            message="rearm only grows; write at least the present value",
+            shows=("oldSelf.rearm", "self.rearm"),
         ),
     )
 
     account: Account
     """Who trades."""
-    instrument: Annotated[str, Field(max_length=64, pattern=r"^[A-Z0-9]{2,20}USDT-PERP\.BINANCE$")]
-    """USDT-margined perpetual, like BTCUSDT-PERP.BINANCE; the suffix names the venue. Immutable."""
+    instrument: InstrumentId
+    """What is traded: symbol, and after the dot the venue. Immutable."""
     mode: Mode
     """sim: simulated market and venue, no network at all. Immutable."""
     grid: Grid
-    """The two ladders."""
+    """The two ladders: LONG rungs below the centre, SHORT rungs above."""
     exits: Exits = Exits()
     """What closes each fill again."""
     execution: Execution = Execution()
     """Data and orders."""
-    throttle: Annotated[float, Field(ge=0, le=1)] = 1
-    """Scales the quantity of entries, 0 to 1; 0 means no new entries. Exits never change. Takes effect
-    without a restart."""
+    throttle: Annotated[Number, Field(ge=0, le=1)] = 1
+    """Factor on the quantity of entries; 0 means no new entries. Exits never change. Takes effect without a
+    restart."""
     kill_switch: KillSwitch = KillSwitch.NONE
-    """none, haltEntries (no entry stays open), flattenLong, flattenShort, flattenBoth (no order of that leg,
-    position closed). Stands until it is changed; takes effect without a restart."""
-    rearm: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
-    """Only grows. A higher value releases what was engaged through the pod's API."""
+    """none: trade. haltEntries: no entry stays open, exits live on. flattenLong, flattenShort, flattenBoth: no order of
+    that leg and its position closed. Stands until it is changed. Takes effect without a restart."""
+    rearm: Annotated[Integer, Field(ge=0, le=2**31 - 1)] = 0
+    """A higher value releases what was engaged through the pod's API. It only grows. Takes effect without a
+    restart."""
     sim: Sim | None = None
-    """Market and venue of mode sim; absent: its defaults. Immutable."""
+    """Market and venue of mode sim; absent: the defaults of its fields. Immutable."""
     image: Image = Image()
-    """The strategy image."""
+    """The strategy image; what is absent comes from the operator's settings."""
     image_pull_secrets: Annotated[tuple[LocalObjectReference, ...], Field(max_length=16)] = ()
-    """Secrets for the registry of the image."""
+    """Secrets, in the same namespace, for the registry of the image."""
     pod: Pod = Pod()
-    """Additions to the strategy pod."""
+    """Additions to the strategy pod. They can't override what the operator sets."""
     storage: Storage = Storage()
-    """The volume of the store."""
+    """The volume of the store: latches, ladder and, in mode sim, the venue's book. Immutable."""
     deletion: Deletion | None = None
-    """What `kubectl delete` does before the object goes; absent: Flatten, 300 s, Block."""
+    """What `kubectl delete` does before the object goes; absent: the defaults of its fields."""
 
 
-NAME_RULE = {
-    "rule": "self.metadata.name.matches('^[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?$')",
-    "message": "the name must be at most 40 lower-case letters, digits and '-' (it becomes part of Service names)",
+_NAME = Written(
+    r"^[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?$",
+    "at most 40 lower-case letters, digits and '-', beginning and ending with a letter or digit (it becomes part of "
+    "Service names)",
+    max_length=40,
+)
+
+NAME_RULE: dict[str, Json] = {
+    "rule": _NAME.cel("self.metadata.name"),
+    "message": f"must be {_NAME.meaning}",
+    "messageExpression": formatted(f'must be {_NAME.meaning}; not "%s"', "self.metadata.name"),
+    "fieldPath": ".metadata.name",
 }
 """CEL rule of the whole object: names that its children can carry."""
 
