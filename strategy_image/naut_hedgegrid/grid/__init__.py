@@ -1,0 +1,1 @@
+"""The grid as pure functions over plain data: prices, bars, ladder, order diff, exits, ledger."""

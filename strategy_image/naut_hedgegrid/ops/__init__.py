@@ -1,0 +1,1 @@
+"""Operations: control API, metrics, keys. `OperationsManager` starts and stops them together."""

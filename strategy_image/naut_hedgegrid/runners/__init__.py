@@ -1,0 +1,1 @@
+"""Programs: build the node, start operations, stop in order."""

@@ -1,0 +1,1 @@
+"""What survives a restart: a SQLite file for each grid, written in a thread of its own."""

@@ -1,0 +1,212 @@
+"""Who asks what of each leg: the controls as a pure state that documents, API calls and restarts act on.
+
+Each leg has a level (open < halted < flat); the effective one is the highest that any source asks for. An engagement
+begins when a leg's level rises and keeps its operation id until the leg is open again, whoever else joins in.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import AwareDatetime, Field
+
+from hedgegrid_api.control import ControlDocument, DeletionIntent, Latch
+from hedgegrid_api.types import KillSwitch, LegLevel, Message, Source, levels_of
+from naut_hedgegrid.domain.values import Leg
+
+
+class StaleDocumentError(ValueError):
+    """A document that an older leader, an older list or another object's operator has sent."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+        """uid, generation or epoch."""
+
+
+class UnknownLatchError(ValueError):
+    """No latch of that id stands."""
+
+
+class Engagement(Message):
+    """One leg held back, from the rise of its level to its release."""
+
+    operation_id: Annotated[str, Field(alias="operationID")]
+    level: LegLevel
+    source: Source
+    since: AwareDatetime
+    """When it began."""
+    delivered: AwareDatetime | None = None
+    """When it was in the store; None while it isn't."""
+    reached: AwareDatetime | None = None
+    """When Halted, Flat or Dust was reached first at this level."""
+
+
+class Controls(Message):
+    """Everything the controls have to remember across a restart."""
+
+    document: ControlDocument | None = None
+    """The newest one taken."""
+    latches: tuple[Latch, ...] = ()
+    """Engaged through the API, one a leg."""
+    api_throttle: float | None = None
+    """Set through the API; None where it doesn't act."""
+    rearm: int = 0
+    """Highest rearm consumed."""
+    engagements: dict[Leg, Engagement] = Field(default_factory=dict[Leg, Engagement])
+    """Legs that aren't open."""
+
+    def asked(self, leg: Leg) -> dict[Source, LegLevel]:
+        """Level that each source asks of a leg."""
+        document = self.document
+        switch = document.kill_switch if document is not None else KillSwitch.NONE
+        spec = levels_of(switch)[0 if leg is Leg.LONG else 1]
+        flatten = document is not None and document.deletion is DeletionIntent.FLATTEN
+        api = max(
+            (latch.level for latch in self.latches if latch.leg == leg), key=lambda x: x.rank, default=LegLevel.OPEN
+        )
+        deletion = LegLevel.FLAT if flatten else LegLevel.OPEN
+        return {Source.DELETION: deletion, Source.SPEC: spec, Source.API: api}
+
+    def level(self, leg: Leg) -> LegLevel:
+        """Effective level of a leg."""
+        return max(self.asked(leg).values(), key=lambda level: level.rank)
+
+    def source(self, leg: Leg) -> Source | None:
+        """Who asks for the effective level; None while the leg is open. A tie goes to deletion, then spec."""
+        asked = self.asked(leg)
+        level = self.level(leg)
+        return next((who for who, wants in asked.items() if wants is level), None) if level.rank else None
+
+    def throttle(self, configured: float) -> tuple[float, Source]:
+        """Effective throttle and whose it is; `configured` counts where there is no document."""
+        spec = self.document.throttle if self.document is not None else configured
+        if self.api_throttle is not None and self.api_throttle < spec:
+            return self.api_throttle, Source.API
+        return spec, Source.SPEC
+
+
+def with_document(held: Controls, document: ControlDocument, now: datetime, new_id: Callable[[], str]) -> Controls:
+    """The controls after a document.
+
+    Raises:
+        StaleDocumentError: another object's uid, a lower generation or a lower epoch than what is held.
+    """
+    before = held.document
+    if before is not None:
+        _check_order(before, document)
+    latches = held.latches
+    if document.rearm > held.rearm:
+        latches = tuple(latch for latch in latches if latch.id not in document.rearm_latches)
+    same_throttle = before is None or before.throttle == document.throttle
+    return _engaged(
+        held.model_copy(
+            update={
+                "document": document,
+                "latches": latches,
+                "rearm": max(held.rearm, document.rearm),
+                "api_throttle": held.api_throttle if same_throttle else None,
+            }
+        ),
+        now,
+        new_id,
+    )
+
+
+def with_api_flatten(held: Controls, legs: tuple[Leg, ...], now: datetime, new_id: Callable[[], str]) -> Controls:
+    """The controls after `POST /flatten`: a latch for each of the legs. One that stands already is kept."""
+    missing = tuple(leg for leg in legs if all(latch.leg != leg for latch in held.latches))
+    if not missing:
+        return held
+    ids: dict[Leg, str] = {leg: held.engagements[leg].operation_id for leg in missing if _is_flat(held, leg)}
+    fresh = new_id() if len(ids) < len(missing) else ""
+    latches = tuple(
+        Latch(id=ids.get(leg, fresh), source=Source.API, leg=leg.value, level=LegLevel.FLAT, since=now)
+        for leg in missing
+    )
+    return _engaged(held.model_copy(update={"latches": held.latches + latches}), now, lambda: fresh)
+
+
+def with_resume(
+    held: Controls, latch_id: str, legs: tuple[Leg, ...], now: datetime, new_id: Callable[[], str]
+) -> Controls:
+    """The controls after `POST /resume`: the legs of a latch are released.
+
+    Raises:
+        UnknownLatchError: no latch of that id stands for any of the legs.
+    """
+    kept = tuple(latch for latch in held.latches if latch.id != latch_id or latch.leg not in legs)
+    if len(kept) == len(held.latches):
+        standing = ", ".join(f"{latch.id} ({latch.leg})" for latch in held.latches) or "none"
+        raise UnknownLatchError(f"no latch {latch_id!r} stands for that side; standing: {standing}")
+    return _engaged(held.model_copy(update={"latches": kept}), now, new_id)
+
+
+def with_api_throttle(held: Controls, throttle: float) -> Controls:
+    """The controls after `POST /throttle`; 1 ends the API's throttle."""
+    return held.model_copy(update={"api_throttle": None if throttle == 1 else throttle})
+
+
+def delivered(held: Controls, written: Controls, now: datetime) -> Controls:
+    """The controls once `written` is in the store: its engagements are delivered."""
+    ids = {engagement.operation_id for engagement in written.engagements.values()}
+    changes = {
+        leg: {"delivered": now}
+        for leg, engagement in held.engagements.items()
+        if engagement.delivered is None and engagement.operation_id in ids
+    }
+    return _updated(held, changes)
+
+
+def reached(held: Controls, legs: Mapping[Leg, bool], now: datetime) -> Controls:
+    """The controls once legs have reached (or lost again) what is asked of them."""
+    changes = {
+        leg: {"reached": now if legs[leg] else None}
+        for leg, engagement in held.engagements.items()
+        if (engagement.reached is not None) != legs[leg]
+    }
+    return _updated(held, changes)
+
+
+def _updated(held: Controls, changes: Mapping[Leg, Mapping[str, object]]) -> Controls:
+    if not changes:
+        return held
+    engagements = {
+        leg: engagement.model_copy(update=changes.get(leg, {})) for leg, engagement in held.engagements.items()
+    }
+    return held.model_copy(update={"engagements": engagements})
+
+
+def _check_order(before: ControlDocument, document: ControlDocument) -> None:
+    if document.uid != before.uid:
+        raise StaleDocumentError("uid", f"this pod belongs to the HedgeGrid with uid {before.uid}, not {document.uid}")
+    if document.epoch < before.epoch:
+        raise StaleDocumentError("epoch", f"epoch {document.epoch} is lower than the pod's {before.epoch}")
+    if document.generation < before.generation:
+        raise StaleDocumentError(
+            "generation", f"generation {document.generation} is lower than the pod's {before.generation}"
+        )
+
+
+def _is_flat(held: Controls, leg: Leg) -> bool:
+    engagement = held.engagements.get(leg)
+    return engagement is not None and engagement.level is LegLevel.FLAT
+
+
+def _engaged(after: Controls, now: datetime, new_id: Callable[[], str]) -> Controls:
+    """Begin, keep and end engagements so that they fit the effective levels. Legs that rise together share one id."""
+    fresh: str | None = None
+    engagements: dict[Leg, Engagement] = {}
+    for leg in Leg:
+        level, source = after.level(leg), after.source(leg)
+        if source is None:
+            continue
+        before = after.engagements.get(leg)
+        if before is None or level.rank > before.level.rank:
+            fresh = fresh or new_id()
+            engagements[leg] = Engagement(operation_id=fresh, level=level, source=source, since=now)
+        elif level is before.level:
+            engagements[leg] = before.model_copy(update={"source": source})
+        else:
+            engagements[leg] = before.model_copy(update={"level": level, "source": source, "reached": None})
+    return after.model_copy(update={"engagements": engagements})

@@ -1,0 +1,203 @@
+"""The flatten of one leg: a loop that is safe to enter at any point and ends only when the venue says flat.
+
+Cancel the leg's orders → wait until each is terminal → read the venue → close exactly what it shows, in parts that the
+venue takes → wait → read again, for ever. It holds no plan that a crash could lose: what to do next follows from the
+ledger, the venue's answer and the clock alone. Entries and take-profits are cancelled in one go, entries first: a fill
+that slips in between is seen by the read, which comes only after all of them are terminal.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+
+from naut_hedgegrid.domain.grid import OrderStatus, WorkingOrder
+from naut_hedgegrid.domain.values import ZERO, Instrument, Leg, Role
+from naut_hedgegrid.grid.ledger import Ledger
+from naut_hedgegrid.grid.precision import floor_to
+
+ANSWER_SECONDS = 5.0
+"""An order or a read that the venue hasn't answered for so long is asked for again."""
+DEADLINE_SECONDS = 30.0
+"""Not flat after this long: reported as Failed, with the reason; the loop goes on."""
+VERIFY_SECONDS = 30.0
+"""A leg that is flat is read again this often while it is held flat."""
+_PAUSES = (0.2, 0.5, 1.0, 2.0)
+_SIZE_CODES = ("-1111", "-4003", "-4004", "-4005", "-4164")
+
+
+class Stage(StrEnum):
+    """Where the loop stands."""
+
+    CANCEL = "cancel"
+    READ = "read"
+    CLOSE = "close"
+    PAUSE = "pause"
+    DONE = "done"
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """Ask the venue to cancel an order."""
+
+    order: WorkingOrder
+
+
+@dataclass(frozen=True, slots=True)
+class Submit:
+    """Send an order."""
+
+    order: WorkingOrder
+
+
+@dataclass(frozen=True, slots=True)
+class ReadState:
+    """Read the venue's state."""
+
+
+type Action = Submit | Cancel | ReadState
+
+
+class FlattenLoop:
+    """Brings one leg to flat and keeps it there, until it is released."""
+
+    def __init__(self, leg: Leg, ledger: Ledger, instrument: Instrument, now: float) -> None:
+        self.leg = leg
+        self.attempts = 0
+        """Rounds of closing so far."""
+        self.last_error: str | None = None
+        self.dust: Decimal | None = None
+        """Quantity that can't be closed; None unless the loop ended on it."""
+        self._ledger = ledger
+        self._instrument = instrument
+        self._stage = Stage.CANCEL
+        self._reached = False
+        self._began = now
+        self._asked = now
+        self._due = now
+        self._pause = 0
+        self._size_refusals = 0
+        self._before_close = ZERO
+
+    @property
+    def done(self) -> bool:
+        """The venue has confirmed that nothing is open, or nothing that could be closed."""
+        return self._reached
+
+    def failed(self, now: float) -> bool:
+        """The deadline has passed without getting there."""
+        return not self.done and now - self._began > DEADLINE_SECONDS
+
+    @property
+    def closing(self) -> bool:
+        """A market close is under way: it has to be awaited even by a release."""
+        return any(order.role is Role.FLATTEN for order in self._ledger.of_leg(self.leg))
+
+    def advance(self, now: float) -> list[Action]:
+        """What to do now; called after every event and by timer."""
+        orders = self._ledger.of_leg(self.leg)
+        match self._stage:
+            case Stage.CANCEL:
+                return self._cancel(orders, now)
+            case Stage.READ:
+                return self._read(now) if now - self._asked > ANSWER_SECONDS else []
+            case Stage.CLOSE:
+                return self._await_closes(orders, now)
+            case Stage.PAUSE:
+                return self._read(now) if now >= self._due else []
+            case Stage.DONE:
+                return self._watch(orders, now)
+
+    def on_state(self, now: float) -> list[Action]:
+        """The venue has answered and the ledger is in line with it."""
+        if self._stage is not Stage.READ:
+            return []
+        if self._ledger.of_leg(self.leg):
+            self._stage = Stage.CANCEL
+            self._leave_flat(now)
+            return self.advance(now)
+        position = self._ledger.positions[self.leg]
+        smallest = self._instrument.min_qty
+        if position < smallest or self._size_refusals > 1:
+            self._stage = Stage.DONE
+            self._reached = True
+            self._due = now + VERIFY_SECONDS
+            self.dust = position or None
+            self._pause = 0
+            return []
+        self._stage = Stage.CLOSE
+        self._leave_flat(now)
+        self.attempts += 1
+        self._before_close = position
+        return [Submit(self._ledger.new_close(self.leg, part)) for part in self._parts(position)]
+
+    def on_rejected(self, order: WorkingOrder, reason: str) -> None:
+        """The venue refused an order of this leg."""
+        if order.role is Role.FLATTEN:
+            self.last_error = reason
+            self._size_refusals += reason.startswith(_SIZE_CODES)
+
+    def _cancel(self, orders: Sequence[WorkingOrder], now: float) -> list[Action]:
+        if not orders:
+            return self._read(now)
+        overdue = now - self._asked > ANSWER_SECONDS
+        actions: list[Action] = []
+        for order in sorted(orders, key=lambda order: order.role is not Role.ENTRY):
+            if order.kind.value == "MARKET":
+                continue
+            if order.status is OrderStatus.OPEN or (overdue and order.status is OrderStatus.CANCELING):
+                self._ledger.set_status(order, OrderStatus.CANCELING)
+                actions.append(Cancel(order))
+        if overdue:
+            self._asked = now
+            actions.append(ReadState())
+        return actions
+
+    def _read(self, now: float) -> list[Action]:
+        self._stage = Stage.READ
+        self._asked = now
+        return [ReadState()]
+
+    def _await_closes(self, orders: Sequence[WorkingOrder], now: float) -> list[Action]:
+        if any(order.role is not Role.FLATTEN for order in orders):
+            self._stage = Stage.CANCEL
+            return self._cancel(orders, now)
+        if orders:
+            if now - self._asked <= ANSWER_SECONDS:
+                return []
+            self._asked = now
+            self.last_error = f"{orders[0].client_order_id} not answered for {ANSWER_SECONDS:.0f} s"
+            return [ReadState()]
+        if self._ledger.positions[self.leg] < self._before_close:
+            self._pause = 0
+            return self._read(now)
+        self._stage = Stage.PAUSE
+        self._due = now + _PAUSES[min(self._pause, len(_PAUSES) - 1)]
+        self._pause += 1
+        return []
+
+    def _watch(self, orders: Sequence[WorkingOrder], now: float) -> list[Action]:
+        moved = self._ledger.positions[self.leg] != (self.dust or ZERO)
+        if orders or moved:
+            self._stage = Stage.CANCEL
+            self._leave_flat(now)
+            return self._cancel(orders, now)
+        return self._read(now) if now >= self._due else []
+
+    def _leave_flat(self, now: float) -> None:
+        """Something is open (again)."""
+        self._asked = now
+        if self._reached:
+            self._reached = False
+            self._began = now
+            self.dust = None
+            self._size_refusals = 0
+
+    def _parts(self, position: Decimal) -> list[Decimal]:
+        """Market orders, each at most the largest one, that together close exactly the position."""
+        largest = floor_to(self._instrument.market_max_qty, self._instrument.step_size)
+        parts: list[Decimal] = []
+        while position > largest:
+            parts.append(largest)
+            position -= largest
+        return [*parts, position]

@@ -1,0 +1,73 @@
+"""Is the market alive? Stale: nothing new for too long. Frozen: it speaks, but says the same."""
+
+from decimal import Decimal
+
+from naut_hedgegrid.domain.values import Quote
+from naut_hedgegrid.grid.bars import SECOND
+
+_FROZEN_TIMES = 5
+_BARS_TO_RECOVER = 3
+_QUOTES_TO_RECOVER = 60 * SECOND
+
+
+class Freshness:
+    """Watches the quotes; once stale or frozen it takes 3 bars or 60 s of fresh quotes to be trusted again."""
+
+    def __init__(self, stale_seconds: int) -> None:
+        self._limit = stale_seconds * SECOND
+        self._newest: int | None = None
+        self._price: Decimal | None = None
+        self._moved = 0
+        self._bad = False
+        self._since = 0
+        self._bars = 0
+        self._ended = False
+
+    @property
+    def newest(self) -> int | None:
+        """Market time of the newest quote; None before the first."""
+        return self._newest
+
+    def on_quote(self, quote: Quote) -> None:
+        """A quote has come."""
+        if self._newest is None or quote.ts - self._newest > self._limit:
+            self._since, self._bars = quote.ts, 0
+        self._newest = quote.ts
+        if quote.mid != self._price:
+            if quote.ts - self._moved > _FROZEN_TIMES * self._limit:
+                self._since, self._bars = quote.ts, 0
+            self._price, self._moved = quote.mid, quote.ts
+
+    def on_bar(self) -> None:
+        """A bar has closed."""
+        self._bars += 1
+
+    def on_end(self) -> None:
+        """The market has no more data."""
+        self._ended = True
+
+    def check(self, now: int) -> str | None:
+        """Why the data can't be traded on, None where they can. `now` is market time."""
+        reason = self._present(now)
+        if reason is not None:
+            self._bad = True
+            return reason
+        if self._bad:
+            recovered = self._bars >= _BARS_TO_RECOVER or now - self._since >= _QUOTES_TO_RECOVER
+            if not recovered:
+                return "data are back; waiting for 3 bars or 60 s of quotes"
+            self._bad = False
+        return None
+
+    def _present(self, now: int) -> str | None:
+        if self._ended:
+            return "the market data have ended"
+        if self._newest is None:
+            return None
+        age = (now - self._newest) / SECOND
+        if age * SECOND > self._limit:
+            return f"no data for {age:.0f} s"
+        still = (now - self._moved) / SECOND
+        if still * SECOND > _FROZEN_TIMES * self._limit:
+            return f"the price has not changed for {still:.0f} s"
+        return None

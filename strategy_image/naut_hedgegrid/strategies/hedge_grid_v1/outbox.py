@@ -1,0 +1,103 @@
+"""Store first, then send: the order in which a step leaves the strategy.
+
+Steps go out one after another. What a step changed in the books is written before any of its orders is sent, so that
+an order whose id the store doesn't know can't exist after a crash. If the store doesn't answer, entries stay behind
+and everything that reduces risk goes out without it.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Protocol
+
+from naut_hedgegrid.domain.grid import WorkingOrder
+from naut_hedgegrid.domain.values import Role
+from naut_hedgegrid.grid.ledger import Changes
+from naut_hedgegrid.strategies.hedge_grid_v1.flatten import Action, Submit
+
+PATIENCE_SECONDS = 0.5
+"""So long a send that reduces risk waits for the store."""
+
+
+class Store(Protocol):
+    """Where changes are written."""
+
+    def commit(self, changes: Changes, *, durable: bool = False) -> Future[None]:
+        """Write changes; done when they would survive the process, durable: the machine."""
+        ...
+
+
+@dataclass(slots=True)
+class _Step:
+    actions: list[Action]
+    stored: Future[None] | None
+    since: float
+
+
+class Outbox:
+    """Holds steps until the store has them."""
+
+    def __init__(
+        self,
+        store: Store,
+        send: Callable[[Action], None],
+        drop: Callable[[WorkingOrder, str], None],
+        wake: Callable[[Callable[[], None]], None],
+    ) -> None:
+        """`send` carries an action out, `drop` says that an order was not sent and why, `wake` has a function called
+        soon on the strategy's own thread, from any thread."""
+        self.error: str | None = None
+        """Why the store can't be written; None while it can."""
+        self._store = store
+        self._send = send
+        self._drop = drop
+        self._wake = wake
+        self._steps: deque[_Step] = deque()
+        self._pumping = False
+
+    @property
+    def empty(self) -> bool:
+        """Everything has been sent."""
+        return not self._steps
+
+    def put(self, changes: Changes, actions: list[Action], now: float) -> None:
+        """Take in a step."""
+        stored = self._store.commit(changes) if changes else None
+        if not actions and stored is None:
+            return
+        self._steps.append(_Step(actions, stored, now))
+        if stored is not None and not stored.done():
+            stored.add_done_callback(lambda _: self._wake(lambda: self.pump(now)))
+        self.pump(now)
+
+    def pump(self, now: float) -> None:
+        """Send what may go out: the steps that are stored, and of overdue ones what reduces risk."""
+        if self._pumping:
+            return
+        self._pumping = True
+        try:
+            while self._steps and self._ready(self._steps[0], now):
+                self._leave(self._steps.popleft())
+        finally:
+            self._pumping = False
+
+    def _ready(self, step: _Step, now: float) -> bool:
+        return step.stored is None or step.stored.done() or now - step.since > PATIENCE_SECONDS
+
+    def _leave(self, step: _Step) -> None:
+        self.error = _failure(step.stored)
+        for action in step.actions:
+            if self.error is not None and isinstance(action, Submit) and action.order.role is Role.ENTRY:
+                self._drop(action.order, self.error)
+            else:
+                self._send(action)
+
+
+def _failure(stored: Future[None] | None) -> str | None:
+    if stored is None:
+        return None
+    if not stored.done():
+        return f"the store has not answered for {PATIENCE_SECONDS} s"
+    error = stored.exception()
+    return None if error is None else str(error)

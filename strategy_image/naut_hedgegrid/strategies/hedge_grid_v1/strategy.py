@@ -1,0 +1,439 @@
+"""HedgeGridV1: the strategy as the engine drives it and as people and programs control it.
+
+The shell around the pure parts: it hands events to the core, has changes stored before orders leave, keeps the
+controls, and answers questions. It lives on one event loop; its documented methods may be called from any thread.
+"""
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Callable
+from concurrent.futures import Future
+from decimal import Decimal
+from typing import Any, Protocol
+
+from hedgegrid_api.control import ControlDocument, ControlReport
+from hedgegrid_api.files import StrategyFile
+from hedgegrid_api.types import LegLevel
+from naut_hedgegrid.domain.grid import WorkingOrder
+from naut_hedgegrid.domain.ports import VenueGateway
+from naut_hedgegrid.domain.values import (
+    Instrument,
+    Leg,
+    OrderEvent,
+    OrderRejected,
+    Quote,
+    Role,
+    VenueState,
+)
+from naut_hedgegrid.grid.ladder import GridSettings
+from naut_hedgegrid.grid.ledger import Changes, Ledger, Snapshot
+from naut_hedgegrid.ops.port import LoopPort
+from naut_hedgegrid.strategies.hedge_grid_v1 import control
+from naut_hedgegrid.strategies.hedge_grid_v1 import report as reports
+from naut_hedgegrid.strategies.hedge_grid_v1.clock import Clock, WallClock
+from naut_hedgegrid.strategies.hedge_grid_v1.control import Controls
+from naut_hedgegrid.strategies.hedge_grid_v1.core import GridCore
+from naut_hedgegrid.strategies.hedge_grid_v1.flatten import Action, Cancel, Submit
+from naut_hedgegrid.strategies.hedge_grid_v1.outbox import PATIENCE_SECONDS, Outbox, Store
+
+log = logging.getLogger(__name__)
+
+TIMER_SECONDS = 0.05
+"""Interval of the timer that deadlines, pauses and stale data rest on."""
+HELD_SECONDS = 30.0
+"""Without a document for so long after a start, resting entries are cancelled."""
+NO_DOCUMENT = "NoControlDocument"
+CALLBACK_ERROR = "CallbackErrors"
+
+_SIDES: dict[str, tuple[Leg, ...]] = {"long": (Leg.LONG,), "short": (Leg.SHORT,), "both": (Leg.LONG, Leg.SHORT)}
+
+
+class KillSwitchMonitor(Protocol):
+    """A risk monitor that may call `flatten_side`."""
+
+    def attached(self, strategy: "HedgeGridV1") -> None:
+        """The strategy that it watches."""
+        ...
+
+
+class HedgeGridV1:
+    """A LONG and a SHORT ladder of post-only orders, with controls."""
+
+    def __init__(
+        self,
+        config: StrategyFile,
+        instrument: Instrument,
+        owner: str,
+        store: Store,
+        snapshot: Snapshot,
+        values: dict[str, Any],
+        *,
+        await_control: bool,
+        clock: Clock | None = None,
+    ) -> None:
+        """`owner` is the grid's part of the client order ids; `snapshot` and `values` are what the store knows;
+        with `await_control` nothing is added until the first document of this start."""
+        self.instrument = instrument
+        self.port = LoopPort()
+        self.boot_id = secrets.token_hex(8)
+        self.errors = 0
+        """Exceptions in callbacks since the start."""
+        self.synced = not await_control
+        self.running = False
+        self._config = config
+        self._clock = clock or WallClock()
+        self._store = store
+        self._gateway: VenueGateway | None = None
+        self._controls = Controls.model_validate(values.get("controls", {}))
+        self._store_error: str | None = None
+        self._began = self._clock.monotonic()
+        self._timer: asyncio.TimerHandle | None = None
+        self._monitor: KillSwitchMonitor | None = None
+        self._core = GridCore(
+            grid_settings(config),
+            instrument,
+            Ledger(owner, snapshot),
+            self._clock,
+            bar_seconds=config.execution.bar_seconds,
+            stale_seconds=config.execution.stale_data_seconds,
+        )
+        self._outbox = Outbox(store, self._send, self._dropped, self.port.post)
+        self._core.control(**self._core_controls())
+
+    # -- the documented methods, any thread
+
+    def get_operational_metrics(self) -> dict[str, float]:
+        """The documented metrics; NaN where unknown."""
+        return self.port.call(
+            lambda: reports.operational_metrics(self._core, self._figures(), self._clock.monotonic() - self._began)
+        )
+
+    def attach_kill_switch(self, kill_switch: KillSwitchMonitor) -> None:
+        """Attach the risk monitor that may call `flatten_side`."""
+        self._monitor = kill_switch
+        if hasattr(kill_switch, "attached"):
+            kill_switch.attached(self)
+
+    @property
+    def kill_switch(self) -> KillSwitchMonitor | None:
+        """The risk monitor attached, if any."""
+        return self._monitor
+
+    def flatten_side(self, side: str) -> dict[str, Any]:
+        """Flatten `"long"`, `"short"` or `"both"` and hold it flat until it is resumed.
+
+        Returns once the latch is stored and the cancels are requested, with the number of orders that are being
+        cancelled and the positions that will be closed. Calling it again changes nothing.
+
+        Raises:
+            ValueError: any other side.
+        """
+        legs = legs_of(side)
+        return self.port.call(lambda: self._flatten_now(legs))
+
+    def set_throttle(self, throttle: float) -> None:
+        """Scale entries by 0.0 to 1.0, in effect while it is below the configured throttle.
+
+        Raises:
+            ValueError: outside 0.0..1.0, NaN included.
+        """
+        if not 0.0 <= throttle <= 1.0:
+            raise ValueError(f"throttle {throttle} is outside 0.0..1.0")
+        self.port.call(lambda: self._change(control.with_api_throttle(self._controls, throttle)))
+
+    def get_ladders_snapshot(self) -> dict[str, Any]:
+        """Both ladders as last computed; empty before the first."""
+        return self.port.call(lambda: reports.ladders_snapshot(self._core))
+
+    # -- further control, on the loop
+
+    async def apply(self, document: ControlDocument) -> ControlReport:
+        """Take a control document; the report once it is stored and cancels are requested.
+
+        Raises:
+            StaleDocumentError: another object's, or older than what is held.
+        """
+        after = control.with_document(self._controls, document, self._clock.wall(), new_operation_id)
+        self.synced = True
+        self._step(self._core.fault(NO_DOCUMENT, None))
+        await self._engage(after)
+        return self.report()
+
+    async def flatten(self, side: str) -> dict[str, Any]:
+        """`flatten_side` without blocking the loop; with the operation ids of the legs.
+
+        Raises:
+            ValueError: an unknown side.
+        """
+        legs = legs_of(side)
+        answer = self._flatten_answer(legs)
+        await self._engage(control.with_api_flatten(self._controls, legs, self._clock.wall(), new_operation_id))
+        return {**answer, "operationID": self._operation_ids(legs)}
+
+    async def resume(self, latch_id: str, side: str) -> ControlReport:
+        """Release a latch by its id.
+
+        Raises:
+            UnknownLatchError: no such latch stands.
+            ValueError: an unknown side.
+        """
+        legs = legs_of(side)
+        await self._engage(control.with_resume(self._controls, latch_id, legs, self._clock.wall(), new_operation_id))
+        return self.report()
+
+    def report(self) -> ControlReport:
+        """The whole state, as `GET /control` gives it."""
+        self._note_reached()
+        identity = reports.Identity(self.boot_id, self.synced, self._config.throttle)
+        return reports.control_report(
+            identity,
+            self._core,
+            self._controls,
+            self._figures(),
+            monotonic=self._clock.monotonic(),
+            last_error=self._store_error,
+            pod_conditions=reports.conditions(self._core, self._store_error or self._outbox.error, self.errors),
+        )
+
+    def figures(self) -> reports.Figures:
+        """The grid's figures at the newest quote."""
+        return self._figures()
+
+    def orders(self) -> list[dict[str, Any]]:
+        """Orders that aren't terminal."""
+        return reports.orders_snapshot(self._core)
+
+    @property
+    def ready(self) -> bool:
+        """The venue's books are adopted and a quote has come."""
+        return self.running and self._core.started and self._core.quote is not None
+
+    @property
+    def data_fresh(self) -> bool:
+        """The market can be traded on."""
+        return "StaleData" not in self._core.faults
+
+    @property
+    def idle(self) -> bool:
+        """Nothing is under way."""
+        return self._core.idle and self._outbox.empty
+
+    # -- what the engine calls
+
+    def on_start(self, gateway: VenueGateway) -> None:
+        """The engine has taken over the venue's orders; read its books."""
+        self.running = True
+        self._gateway = gateway
+        self._schedule()
+        gateway.request_state(self._core.ledger.last_trade_id)
+
+    def on_venue_state(self, state: VenueState) -> None:
+        """Positions, open orders and missed fills as the venue has them."""
+        self._guard(lambda: self._core.on_venue_state(state) if self._core.started else self._core.start(state))
+
+    def on_quote(self, quote: Quote) -> None:
+        """A new best bid and ask."""
+        self._guard(lambda: self._core.on_quote(quote))
+
+    def on_order_event(self, event: OrderEvent) -> None:
+        """Something happened to an order."""
+        self._guard(lambda: self._core.on_order_event(event))
+
+    def on_market_end(self) -> None:
+        """The market has no more data."""
+        self._guard(self._core.on_market_end)
+
+    def on_error(self, error: Exception) -> None:
+        """A callback of the engine failed: entries stop until the process is restarted."""
+        self.errors += 1
+        log.error("callback failed: %r", error, exc_info=error)
+        message = f"{self.errors} errors in callbacks, the last: {error!r}; restart the pod after reading its log"
+        self._step(self._core.fault(CALLBACK_ERROR, message))
+
+    def halt(self) -> None:
+        """The process is about to stop: entries are cancelled, exits stay. Not stored."""
+        self._guard(lambda: self._core.fault("Stopping", "the process is stopping"))
+
+    @property
+    def entries_gone(self) -> bool:
+        """No entry rests or is on its way."""
+        return not any(self._core.ledger.entries(leg) for leg in Leg)
+
+    @property
+    def flattening(self) -> bool:
+        """A flatten is under way."""
+        return any(not loop.done for loop in self._core.loops.values())
+
+    def on_stop(self) -> None:
+        """The node stops: nothing is sent any more."""
+        self.running = False
+        self._gateway = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    # -- inside: controls
+
+    def _core_controls(self) -> dict[str, Any]:
+        throttle, _ = self._controls.throttle(self._config.throttle)
+        levels: dict[Leg, LegLevel] = {leg: self._controls.level(leg) for leg in Leg}
+        return {"levels": levels, "throttle": Decimal(str(throttle)), "held": not self.synced}
+
+    async def _engage(self, after: Controls) -> None:
+        """Close the gates at once, have the latch synced to the disk, then let the core act on it."""
+        stored = self._begin(after)
+        if stored is not None:
+            try:
+                await asyncio.wait_for(asyncio.wrap_future(stored), PATIENCE_SECONDS)
+            except Exception as error:  # noqa: BLE001  the flatten goes on from memory, and says so
+                self._not_stored(error)
+            else:
+                self._stored(after)
+        self._step(self._core.control(**self._core_controls()))
+
+    def _change(self, after: Controls) -> None:
+        """The same for callers that can't await: the loop waits for the disk."""
+        stored = self._begin(after)
+        if stored is not None:
+            try:
+                stored.result(PATIENCE_SECONDS)
+            except Exception as error:  # noqa: BLE001  the flatten goes on from memory, and says so
+                self._not_stored(error)
+            else:
+                self._stored(after)
+        self._step(self._core.control(**self._core_controls()))
+
+    def _begin(self, after: Controls) -> Future[None] | None:
+        if after == self._controls:
+            return None
+        self._controls = after
+        self._core.close_gates({leg: after.level(leg) for leg in Leg})
+        return self._save(durable=True)
+
+    def _save(self, *, durable: bool) -> Future[None]:
+        value = self._controls.model_dump(mode="json", by_alias=True)
+        return self._store.commit(Changes(values={"controls": value}), durable=durable)
+
+    def _stored(self, written: Controls) -> None:
+        self._store_error = None
+        self._controls = control.delivered(self._controls, written, self._clock.wall())
+
+    def _not_stored(self, error: Exception) -> None:
+        self._store_error = str(error) or f"the store has not answered for {PATIENCE_SECONDS} s"
+        log.error("controls are in memory only: %s", self._store_error)
+
+    def _flatten_now(self, legs: tuple[Leg, ...]) -> dict[str, Any]:
+        answer = self._flatten_answer(legs)
+        self._change(control.with_api_flatten(self._controls, legs, self._clock.wall(), new_operation_id))
+        return answer
+
+    def _flatten_answer(self, legs: tuple[Leg, ...]) -> dict[str, Any]:
+        ledger = self._core.ledger
+        orders = [o for leg in legs for o in ledger.of_leg(leg) if o.role is not Role.FLATTEN]
+        positions = [
+            {"leg": leg.value, "side": leg.closing.value, "quantity": str(ledger.positions[leg])}
+            for leg in legs
+            if ledger.positions[leg]
+        ]
+        return {"cancelled_orders": len(orders), "closing_positions": positions}
+
+    def _operation_ids(self, legs: tuple[Leg, ...]) -> dict[str, str]:
+        return {leg.value: self._controls.engagements[leg].operation_id for leg in legs}
+
+    def _note_reached(self) -> None:
+        now = self._clock.monotonic()
+        done = {
+            leg: reports.leg_state(self._core, self._controls, leg, now) in reports.FINISHED
+            for leg in self._controls.engagements
+        }
+        after = control.reached(self._controls, done, self._clock.wall())
+        if after is not self._controls:
+            self._controls = after
+            self._save(durable=False)
+
+    def _figures(self) -> reports.Figures:
+        account = self._gateway.account() if self._gateway is not None else None
+        return reports.figures(self._core, account)
+
+    # -- inside: events
+
+    def _guard(self, handle: Callable[[], list[Action]]) -> None:
+        """An exception in a handler must not vanish in the engine: it stops entries and is reported."""
+        try:
+            self._step(handle())
+        except Exception as error:  # noqa: BLE001
+            self.on_error(error)
+
+    def _step(self, actions: list[Action]) -> None:
+        self._outbox.put(self._core.ledger.drain(), actions, self._clock.monotonic())
+        if self._controls.engagements:
+            self._note_reached()
+
+    def _send(self, action: Action) -> None:
+        gateway = self._gateway
+        if gateway is None:
+            return
+        match action:
+            case Submit(order=order):
+                if self._core.may_send(order):
+                    gateway.submit(order.request())
+                else:
+                    self._dropped(order, "its gate closed before it was sent")
+            case Cancel(order=order):
+                gateway.cancel(order.client_order_id)
+            case _:
+                gateway.request_state(self._core.ledger.last_trade_id)
+
+    def _dropped(self, order: WorkingOrder, reason: str) -> None:
+        """An order that never left counts as refused."""
+        event = OrderRejected(order.client_order_id, reason, post_only=False, ts=self._clock.market())
+        self.port.post(lambda: self.on_order_event(event))
+
+    def _schedule(self) -> None:
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            return
+        self.port.bind()
+        self._timer = loop.call_later(TIMER_SECONDS, self._on_timer)
+
+    def _on_timer(self) -> None:
+        now = self._clock.monotonic()
+        if not self.synced and now - self._began > HELD_SECONDS:
+            self._guard(lambda: self._core.fault(NO_DOCUMENT, f"no control document for {HELD_SECONDS:.0f} s"))
+        self._guard(self._core.on_timer)
+        self._outbox.pump(now)
+        if self._gateway is not None:
+            self._timer = asyncio.get_running_loop().call_later(TIMER_SECONDS, self._on_timer)
+
+
+def legs_of(side: str) -> tuple[Leg, ...]:
+    """The legs that `"long"`, `"short"` or `"both"` means.
+
+    Raises:
+        ValueError: any other side.
+    """
+    legs = _SIDES.get(side)
+    if legs is None:
+        raise ValueError(f"side {side!r} is not one of 'long', 'short', 'both'")
+    return legs
+
+
+def new_operation_id() -> str:
+    """A new engagement's id."""
+    return f"op-{secrets.token_hex(6)}"
+
+
+def grid_settings(config: StrategyFile) -> GridSettings:
+    """The strategy file's grid in decimals."""
+    grid = config.grid
+    return GridSettings(
+        step_bps=Decimal(str(grid.step_bps)),
+        levels={Leg.LONG: grid.levels_long, Leg.SHORT: grid.levels_short},
+        base_qty=grid.base_qty,
+        qty_scale=Decimal(str(grid.qty_scale)),
+        recenter_trigger_bps=Decimal(str(grid.recenter_trigger_bps)),
+        max_inventory_quote=grid.max_inventory_quote,
+        take_profit_steps=config.exits.take_profit_steps,
+    )
