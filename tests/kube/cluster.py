@@ -1,0 +1,237 @@
+"""A Kubernetes of one's own: `with Cluster() as cluster:`."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from tests.kube import kubeconfig, rpc
+from tests.kube.api import Api
+from tests.kube.binaries import find_binaries
+from tests.kube.errors import ClusterUnavailable, HostError, KubectlFailed
+from tests.kube.pods import Pod
+from tests.kube.processes import Process
+from tests.kube.progress import Say, say_to_stderr
+from tests.kube.settings import ClusterSettings
+
+CHECKOUT = Path(__file__).parents[2]
+PROGRAMS = Path(sys.prefix) / "bin"
+TOKEN_SECONDS = 24 * 3600
+STOP_SECONDS = 30.0
+
+
+class Cluster:
+    """etcd, kube-apiserver, kube-controller-manager and a pod runner, all as processes on loopback addresses.
+
+    `context` names an existing cluster instead: then nothing is started, there is no pod runner and there are no faults,
+    and what needs them raises HostError. Whatever ends this process, everything that was started and the folder go away.
+    """
+
+    def __init__(
+        self,
+        *,
+        network_faults: bool = False,
+        context: str | None = None,
+        images: Mapping[str, Path] | None = None,
+        say: Say = say_to_stderr,
+    ) -> None:
+        self.network_faults = network_faults
+        self.context = context
+        self.timings: dict[str, float] = {}
+        self.version = ""
+        self.server = ""
+        self._images = {repository: str(folder) for repository, folder in (images or {}).items()}
+        self._say = say
+        self._keeper: subprocess.Popen[str] | None = None
+        self._folder: Path | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Return when the API server serves, the controllers control and the node takes pods.
+
+        Raises ClusterUnavailable where no Kubernetes can be had, HostError where it doesn't start.
+        """
+        binaries = None if self.context else str(find_binaries(self._say).folder)
+        settings = ClusterSettings(
+            binaries=binaries,
+            programs=str(PROGRAMS),
+            images=self._images,
+            network_faults=self.network_faults,
+            began=time.monotonic(),
+        )
+        self._keeper = subprocess.Popen(
+            [sys.executable, "-m", "tests.kube.keeper", str(os.getpid()), settings.encode()],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=CHECKOUT,
+            start_new_session=True,  # Ctrl-C in a terminal is for this process, which then closes the pipe
+        )
+        try:
+            assert self._keeper.stdout is not None
+            self._folder = Path(self._keeper.stdout.readline().strip())
+            self._connect()
+        except BaseException:
+            self.stop()
+            raise
+
+    def _connect(self) -> None:
+        while not (self.folder / rpc.SOCKET).exists():
+            if self._keeper is None or self._keeper.poll() is not None:
+                raise HostError("the host of the cluster did not start; its last words are on stderr")
+            time.sleep(0.01)
+        known = rpc.call(self.folder, "ready")
+        if self.context:
+            flags = ("config", "view", "--raw", "--minify", "--flatten", "--context", self.context)
+            self.kubeconfig.touch(mode=0o600)
+            self.kubeconfig.write_text(self._kubectl(flags, None, None, 30))
+            self.version = self.api.request("GET", "/version")["gitVersion"]
+            self.server = self.api.server
+            return
+        self.server, self.version, self.timings = known["server"], known["version"], known["timings"]
+
+    def stop(self) -> None:
+        """End everything; returns when it is gone. Calling it twice does no harm."""
+        if self._keeper is None:
+            return
+        keeper, self._keeper = self._keeper, None
+        with keeper:
+            assert keeper.stdin is not None
+            keeper.stdin.close()
+            keeper.wait(STOP_SECONDS)
+
+    @property
+    def folder(self) -> Path:
+        """Temporary files of this cluster, gone with it."""
+        if self._folder is None:
+            raise HostError("the cluster has not been started")
+        return self._folder
+
+    @property
+    def kubeconfig(self) -> Path:
+        """For a cluster administrator."""
+        return self.folder / "kubeconfig"
+
+    def kubeconfig_for(self, namespace: str, service_account: str) -> Path:
+        """For a ServiceAccount that exists, by a token of its own; raises ApiError."""
+        path = self.folder / f"kubeconfig.{namespace}.{service_account}"
+        account = f"/api/v1/namespaces/{namespace}/serviceaccounts/{service_account}/token"
+        token = self.api.request("POST", account, {"spec": {"expirationSeconds": TOKEN_SECONDS}})["status"]["token"]
+        kubeconfig.write_for_token(path, self.kubeconfig, token)
+        return path
+
+    @cached_property
+    def api(self) -> Api:
+        """A client with an administrator's rights."""
+        return Api.of(self.kubeconfig)
+
+    def api_for(self, namespace: str, service_account: str) -> Api:
+        """A client with a ServiceAccount's rights."""
+        return Api.of(self.kubeconfig_for(namespace, service_account))
+
+    @property
+    def kubectl_path(self) -> Path:
+        """The kubectl of this environment."""
+        return PROGRAMS / "kubectl"
+
+    def kubectl(
+        self, *arguments: str, stdin: str | None = None, kubeconfig: Path | None = None, timeout: float = 60
+    ) -> str:
+        """What kubectl prints; raises KubectlFailed, subprocess.TimeoutExpired."""
+        return self._kubectl(arguments, kubeconfig or self.kubeconfig, stdin, timeout)
+
+    def spawn(
+        self, argv: Sequence[str], *, name: str, env: Mapping[str, str] | None = None, cwd: Path | None = None
+    ) -> Process:
+        """Start a process that goes away with the cluster; without `env` it has this process's environment."""
+        variables = dict(os.environ if env is None else env)
+        made = rpc.call(
+            self.folder, "spawn", name=name, argv=[str(word) for word in argv], env=variables, cwd=str(cwd or CHECKOUT)
+        )
+        return Process(self.folder, made["name"], Path(made["log"]))
+
+    @property
+    def etcd(self) -> Process:
+        """etcd."""
+        return self._daemon("etcd")
+
+    @property
+    def apiserver(self) -> Process:
+        """kube-apiserver."""
+        return self._daemon("kube-apiserver")
+
+    @property
+    def controllers(self) -> Process:
+        """kube-controller-manager."""
+        return self._daemon("kube-controller-manager")
+
+    def stop_apiserver(self, number: int = signal.SIGTERM) -> None:
+        """End the API server and return when it has ended; pods run on."""
+        rpc.call(self.folder, "stop_apiserver", number=int(number))
+
+    def start_apiserver(self) -> None:
+        """Start it again at the same address and return when it is ready."""
+        rpc.call(self.folder, "start_apiserver")
+
+    def pod(self, namespace: str, name: str) -> Pod:
+        """A handle on a pod, which needn't exist yet."""
+        return Pod(self.folder, self.api, namespace, name)
+
+    def hold_pending(self, namespace: str, pattern: str = "*", *, unschedulable: bool = False) -> None:
+        """Bind no pod of this namespace whose name matches; `unschedulable` says so in its status."""
+        rpc.call(self.folder, "hold_pending", namespace=namespace, pattern=pattern, unschedulable=unschedulable)
+
+    def release(self, namespace: str, pattern: str = "*") -> None:
+        """End a hold of the same pattern."""
+        rpc.call(self.folder, "release", namespace=namespace, pattern=pattern)
+
+    def refuse_image(self, image: str) -> None:
+        """Let every start of a container with this image (repository:tag) fail as ImagePullBackOff."""
+        rpc.call(self.folder, "refuse_image", image=image)
+
+    def accept_image(self, image: str) -> None:
+        """End `refuse_image`."""
+        rpc.call(self.folder, "accept_image", image=image)
+
+    def claim_folder(self, namespace: str, claim: str) -> Path | None:
+        """The folder of a PersistentVolumeClaim, None while it isn't bound."""
+        folder: str | None = rpc.call(self.folder, "claim_folder", namespace=namespace, claim=claim)
+        return Path(folder) if folder else None
+
+    def problems(self) -> list[str]:
+        """Errors inside the pod runner, which are bugs of it."""
+        found: list[str] = rpc.call(self.folder, "problems")
+        return found
+
+    def _daemon(self, name: str) -> Process:
+        return Process(self.folder, name, self.folder / "logs" / f"{name}.log")
+
+    def _kubectl(self, arguments: Sequence[str], config: Path | None, stdin: str | None, timeout: float) -> str:
+        variables: dict[str, Any] = os.environ | ({"KUBECONFIG": str(config)} if config else {})
+        done = subprocess.run(
+            [str(self.kubectl_path), *arguments],
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            env=variables,
+            cwd=CHECKOUT,
+            check=False,
+        )
+        if done.returncode != 0:
+            raise KubectlFailed(arguments, done.returncode, done.stderr)
+        return done.stdout

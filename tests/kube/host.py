@@ -1,0 +1,117 @@
+"""The process that runs a cluster: control plane, pod runner, and whatever it is asked to start.
+
+`python -m tests.kube.host FOLDER SETTINGS`, started by the keeper alone; what it can be asked for is in operations.py.
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+import shutil
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from tests.kube import rpc
+from tests.kube.apiclient import ApiClient
+from tests.kube.children import Child
+from tests.kube.control_plane import ControlPlane, Plan
+from tests.kube.errors import HostError
+from tests.kube.network import Reservation
+from tests.kube.operations import operations
+from tests.kube.runner.launching import Images
+from tests.kube.runner.runner import PodRunner, Settings
+from tests.kube.settings import ClusterSettings
+
+
+class Host:
+    """What runs in one folder."""
+
+    def __init__(self, folder: Path, settings: ClusterSettings) -> None:
+        self.folder = folder
+        self.settings = settings
+        self.spawned: dict[str, Child] = {}
+        self.timings: dict[str, float] = {}
+        self.started: asyncio.Task[dict[str, Any]] = asyncio.create_task(self._start())
+        self._plane: ControlPlane | None = None
+        self._runner: PodRunner | None = None
+        self.client: ApiClient | None = None
+
+    @property
+    def plane(self) -> ControlPlane:
+        """The control plane; raises HostError where the cluster is somebody else's."""
+        if self._plane is None:
+            raise HostError("this cluster was there before: its control plane is not ours to touch")
+        return self._plane
+
+    @property
+    def runner(self) -> PodRunner:
+        """The pod runner; raises HostError where the cluster has its own kubelets."""
+        if self._runner is None:
+            raise HostError("this cluster has kubelets of its own: there is no pod runner and there are no faults")
+        return self._runner
+
+    async def _start(self) -> dict[str, Any]:
+        """Bring everything up; returns what its user has to know."""
+        if self.settings.binaries is None:
+            return {}
+        plan = Plan.make(Path(self.settings.binaries), self.folder, Reservation().block)
+        self._plane = plane = ControlPlane(plan)
+        self.client = client = plane.client()
+        await plane.start_etcd()
+        self._at("etcd")
+        await plane.start_apiserver(client)
+        self._at("kube-apiserver")
+        version = (await client.get("/version"))["gitVersion"]
+        self._runner = runner = PodRunner(client, self._runner_settings(plane))
+        async with asyncio.TaskGroup() as group:
+            group.create_task(runner.start(version))
+            group.create_task(plane.start_controllers(client))
+        self._at("ready")
+        return {"server": plan.server, "version": version, "timings": self.timings}
+
+    def _runner_settings(self, plane: ControlPlane) -> Settings:
+        images = {repository: Path(folder) for repository, folder in self.settings.images.items()}
+        return Settings(
+            server=plane.plan.server,
+            authority=plane.authority.certificate,
+            node_keys=plane.node_server,
+            block=plane.plan.block,
+            folder=self.folder,
+            images=Images(Path(self.settings.programs), images),
+            network_faults=self.settings.network_faults,
+        )
+
+    def _at(self, stage: str) -> None:
+        self.timings[stage] = round(time.monotonic() - self.settings.began, 3)
+
+
+async def run(folder: Path, settings: ClusterSettings) -> None:
+    """Serve until the keeper ends this process; end with it if it dies first."""
+    asyncio.get_running_loop().add_reader(sys.stdin.fileno(), _abandoned, folder)
+    host = Host(folder, settings)
+    server = await rpc.serve(folder, operations(host))
+    await server.serve_forever()
+
+
+def _abandoned(folder: Path) -> None:
+    """The keeper was killed: do its work. Every child leads a process group and dies with this process besides."""
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):
+                if int((entry / "stat").read_text().rpartition(")")[2].split()[1]) == os.getpid():
+                    os.killpg(int(entry.name), signal.SIGKILL)
+    shutil.rmtree(folder, ignore_errors=True)
+    os._exit(1)
+
+
+def main() -> None:
+    """The command line."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    asyncio.run(run(Path(sys.argv[1]), ClusterSettings.decode(sys.argv[2])))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,77 @@
+"""Handles on pods: their process, and the faults that tests set on them."""
+
+import signal
+from pathlib import Path
+from typing import Any, Literal
+
+from tests.kube import rpc
+from tests.kube.api import Api
+
+type Side = Literal["answers", "requests"]
+
+
+class Pod:
+    """A pod by namespace and name. Faults hold for later pods of that name too, until they are healed."""
+
+    def __init__(self, folder: Path, api: Api, namespace: str, name: str) -> None:
+        self._folder = folder
+        self._api = api
+        self.namespace = namespace
+        self.name = name
+
+    def get(self) -> dict[str, Any] | None:
+        """The object, None where there is none."""
+        return self._api.get("v1", "Pod", self.name, self.namespace)
+
+    @property
+    def uid(self) -> str | None:
+        """The uid, None where there is no such pod."""
+        found = self.get()
+        return found["metadata"]["uid"] if found else None
+
+    @property
+    def address(self) -> str | None:
+        """status.podIP, None until the pod has one."""
+        found = self.get()
+        return found["status"].get("podIP") if found else None
+
+    def pid(self, container: str | None = None) -> int | None:
+        """Process id of a container (the first, if none is named), None while it has no process."""
+        pid: int | None = self._call("pod_process", container=container)
+        return pid
+
+    def log(self, container: str | None = None, *, previous: bool = False) -> str:
+        """What the container's current (or previous) run has written so far."""
+        path = Path(self._call("pod_log", container=container, previous=previous))
+        return path.read_text(errors="replace") if path.exists() else ""
+
+    def kill(self, number: int = signal.SIGKILL, container: str | None = None) -> None:
+        """Signal the container's main process; the pod stays and restarts it."""
+        self._call("pod_signal", container=container, number=int(number))
+
+    def freeze(self) -> None:
+        """SIGSTOP to all processes of the pod, also of restarted containers. Probes go on and fail."""
+        self._call("freeze")
+
+    def thaw(self) -> None:
+        """Let the processes run again."""
+        self._call("thaw")
+
+    def delay(self, seconds: float, side: Side = "answers") -> None:
+        """Hold bytes back: those from the pod (work is done, the answer is late), or those to it."""
+        self._call("traffic", **{"answer_delay" if side == "answers" else "request_delay": seconds})
+
+    def refuse(self) -> None:
+        """Nobody listens at the pod's address any more; open connections are reset."""
+        self._call("traffic", refused=True)
+
+    def drop_answer(self) -> None:
+        """Requests arrive and are carried out, but each connection is cut at the first byte of an answer."""
+        self._call("traffic", drop_answers=True)
+
+    def heal(self) -> None:
+        """Take every fault of this pod away."""
+        self._call("heal")
+
+    def _call(self, operation: str, **arguments: Any) -> Any:
+        return rpc.call(self._folder, operation, namespace=self.namespace, name=self.name, **arguments)
