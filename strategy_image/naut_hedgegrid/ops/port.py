@@ -6,8 +6,9 @@ through the port runs on the loop: in place when the caller is there already, el
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
+from typing import Any
 
 CALL_SECONDS = 10.0
 """A call from another thread gives up after this long: the loop is stuck or gone."""
@@ -26,6 +27,11 @@ class LoopPort:
         self._loop = asyncio.get_running_loop()
         self._thread = threading.get_ident()
 
+    @property
+    def bound(self) -> bool:
+        """There is a loop to run on."""
+        return self._loop is not None and not self._loop.is_closed()
+
     def release(self) -> None:
         """The loop is about to end."""
         self._loop = None
@@ -38,7 +44,7 @@ class LoopPort:
             TimeoutError: the loop did not run it in time.
         """
         loop = self._loop
-        if loop is None:
+        if loop is None or loop.is_closed():
             with self._unbound:
                 return function()
         if threading.get_ident() == self._thread:
@@ -46,6 +52,21 @@ class LoopPort:
         future: Future[T] = Future()
         loop.call_soon_threadsafe(_run, function, future)
         return future.result(CALL_SECONDS)
+
+    async def run[T](self, function: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """The result of a coroutine that runs on the loop, awaited on this loop or on any other."""
+        loop = self._loop
+        if loop is None or loop.is_closed() or loop is asyncio.get_running_loop():
+            return await function()
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(function(), loop))
+
+    async def fetch[T](self, function: Callable[[], T]) -> T:
+        """`call` without blocking the loop of the caller."""
+
+        async def fetched() -> T:
+            return function()
+
+        return await self.run(fetched)
 
     def post(self, function: Callable[[], None]) -> None:
         """Have a function run soon on the loop, from any thread; in place where there is no loop."""
