@@ -1,4 +1,4 @@
-"""A thin synchronous client of the API server for tests: JSON objects in, JSON objects out. Safe from several threads."""
+"""A thin synchronous client of the API server for tests: JSON objects in, JSON objects out. Threads may share it."""
 
 import base64
 import json

@@ -18,6 +18,8 @@ type Json = dict[str, Any]
 CALL_TIMEOUT = aiohttp.ClientTimeout(total=10)
 WATCH_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=5)
 
+READY_POLL_SECONDS = 0.02
+
 MERGE_PATCH = "application/merge-patch+json"
 STRATEGIC_PATCH = "application/strategic-merge-patch+json"
 
@@ -74,6 +76,22 @@ class ApiClient:
                         raise _error(event["object"])
                     yield event["type"], event["object"]
 
+    async def until_ready(self, path: str, seconds: float) -> None:
+        """Wait until a GET of `path` succeeds; raises TimeoutError with what was seen last."""
+        last: Exception | None = None
+        try:
+            async with asyncio.timeout(seconds):
+                while True:
+                    try:
+                        await self.get(path)
+                    except (*UNREACHABLE, ApiError) as error:
+                        last = error
+                        await asyncio.sleep(READY_POLL_SECONDS)
+                    else:
+                        return
+        except TimeoutError:
+            raise TimeoutError(f"waited {seconds:g} s for {path}; last seen: {last!r}") from last
+
     async def _call(
         self,
         method: str,
@@ -106,23 +124,3 @@ async def _check(answer: aiohttp.ClientResponse) -> None:
 
 def _error(status: Json) -> ApiError:
     return ApiError(status.get("code", 500), status.get("reason", ""), status.get("message", ""))
-
-
-async def until_ready(client: ApiClient, path: str, timeout: float) -> None:
-    """Wait until a GET of `path` succeeds.
-
-    Raises TimeoutError with what was seen last.
-    """
-    last: Exception | None = None
-    try:
-        async with asyncio.timeout(timeout):
-            while True:
-                try:
-                    await client.get(path)
-                except (*UNREACHABLE, ApiError) as error:
-                    last = error
-                    await asyncio.sleep(0.02)
-                else:
-                    return
-    except TimeoutError:
-        raise TimeoutError(f"waited {timeout:g} s for {path}; last seen: {last!r}") from last

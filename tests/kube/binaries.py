@@ -37,7 +37,7 @@ class Binaries:
         return self.folder / program
 
 
-class NotFound(Exception):
+class IncompleteError(Exception):
     """One source has no complete set; the message says why."""
 
 
@@ -57,7 +57,7 @@ def find_binaries(say: Say = say_to_stderr) -> Binaries:
     for source in (_from_assets, _from_cache, _prepared):
         try:
             found = source(say)
-        except NotFound as reason:
+        except IncompleteError as reason:
             reasons.append(str(reason))
             continue
         say(f"Kubernetes programs: {found.source} ({found.folder})")
@@ -68,14 +68,14 @@ def find_binaries(say: Say = say_to_stderr) -> Binaries:
 def _from_assets(say: Say) -> Binaries:
     named = os.environ.get("KUBEBUILDER_ASSETS")
     if not named:
-        raise NotFound("KUBEBUILDER_ASSETS is not set")
+        raise IncompleteError("KUBEBUILDER_ASSETS is not set")
     folder = Path(named)
     missing = _missing(folder)
     if missing:
         # The envtest archive alone has no kube-controller-manager, without which no StatefulSet makes a pod.
         reason = f"KUBEBUILDER_ASSETS={named} has no {', '.join(missing)}"
         say(f"{reason}: looking further")
-        raise NotFound(reason)
+        raise IncompleteError(reason)
     return Binaries(folder, "KUBEBUILDER_ASSETS")
 
 
@@ -84,7 +84,7 @@ def _from_cache(say: Say) -> Binaries:
         folder = cache_folder() / name
         if not _missing(folder):
             return Binaries(folder, f"cache, {name}")
-    raise NotFound(f"nothing in the cache {cache_folder()}")
+    raise IncompleteError(f"nothing in the cache {cache_folder()}")
 
 
 def _prepared(say: Say) -> Binaries:
@@ -92,7 +92,7 @@ def _prepared(say: Say) -> Binaries:
     with _only_one(say):
         try:
             return _from_cache(say)  # another process may have done it while this one waited
-        except NotFound:
+        except IncompleteError:
             pass
         reasons: list[str] = []
         preparations: tuple[tuple[str, str, Callable[[Path, Say], None]], ...] = (
@@ -105,13 +105,13 @@ def _prepared(say: Say) -> Binaries:
                 made.mkdir()
                 try:
                     prepare(made, say)
-                except (release.ReleaseUnavailable, gobuild.BuildFailed) as reason:
+                except (release.ReleaseError, gobuild.BuildError) as reason:
                     say(f"  {reason}")
                     reasons.append(str(reason))
                     continue
                 # The rename is what makes a set complete: readers never see half of one.
                 return Binaries(made.rename(cache_folder() / name), source)
-        raise NotFound("; ".join(reasons))
+        raise IncompleteError("; ".join(reasons))
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from typing import Any, Self
 from tests.kube import kubeconfig, rpc
 from tests.kube.api import Api
 from tests.kube.binaries import find_binaries
-from tests.kube.errors import ClusterUnavailable, HostError, KubectlFailed
+from tests.kube.errors import HostError, KubectlFailed
 from tests.kube.pods import Pod
 from tests.kube.processes import Process
 from tests.kube.progress import Say, say_to_stderr
@@ -29,8 +29,8 @@ STOP_SECONDS = 30.0
 class Cluster:
     """etcd, kube-apiserver, kube-controller-manager and a pod runner, all as processes on loopback addresses.
 
-    `context` names an existing cluster instead: then nothing is started, there is no pod runner and there are no faults,
-    and what needs them raises HostError. Whatever ends this process, everything that was started and the folder go away.
+    `context` names an existing cluster instead: then nothing is started, there is no pod runner and there are no
+    faults, and what needs them raises HostError. Whatever ends this process, everything that was started goes away.
     """
 
     def __init__(

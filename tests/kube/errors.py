@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 
 
-class ClusterUnavailable(Exception):
+class ClusterUnavailable(Exception):  # noqa: N818 - reads as what is the matter
     """No cluster can be had here; the message says why and what helps."""
 
 
-class KubectlFailed(Exception):
+class KubectlFailed(Exception):  # noqa: N818 - reads as what is the matter
     """kubectl ended with another code than 0."""
 
     def __init__(self, arguments: Sequence[str], code: int, stderr: str) -> None:

@@ -1,4 +1,4 @@
-"""The stock Kubernetes programs, built from Go modules: one binary that is each of them by the name it is called with."""
+"""The stock Kubernetes programs, built from Go modules: one binary that is each of them by the name it is called."""
 
 import os
 import shutil
@@ -27,21 +27,21 @@ LINKER_FLAGS = " ".join(
 )
 
 
-class BuildFailed(Exception):
+class BuildError(Exception):
     """The build can't start or didn't end well."""
 
 
 def build(folder: Path, say: Say) -> None:
     """Build into `folder`: about 4 minutes on two cores with an empty Go cache, half a minute with a warm one.
 
-    Raises BuildFailed: no Go, no disk space, or what the go command said last.
+    Raises BuildError: no Go, no disk space, or what the go command said last.
     """
     go = shutil.which("go") or shutil.which("/usr/local/go/bin/go")
     if go is None:
-        raise BuildFailed("Go is not installed (no `go` in PATH), so nothing can be built")
+        raise BuildError("Go is not installed (no `go` in PATH), so nothing can be built")
     free = shutil.disk_usage(folder).free >> 30
     if free < DISK_GIB:
-        raise BuildFailed(f"a build takes {DISK_GIB} GiB of disk with its Go cache, {free} GiB are free")
+        raise BuildError(f"a build takes {DISK_GIB} GiB of disk with its Go cache, {free} GiB are free")
     say(f"building Kubernetes {KUBERNETES} from Go modules, once: some 4 minutes, then it is in the cache")
     # No go.work of a folder above, no flags of the user's, no C compiler.
     environment = os.environ | {"CGO_ENABLED": "0", "GOFLAGS": "", "GOWORK": "off"}
@@ -67,7 +67,7 @@ def build(folder: Path, say: Say) -> None:
             process.kill()
             process.wait()
         if process.returncode != 0:
-            raise BuildFailed(f"go build failed: {' / '.join(_lines(output)[-3:])}")
+            raise BuildError(f"go build failed: {' / '.join(_lines(output)[-3:])}")
     for link in LINKS:
         (folder / link).symlink_to(PROGRAM)
     progress.done("built")

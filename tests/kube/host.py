@@ -12,18 +12,20 @@ import signal
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tests.kube import rpc
-from tests.kube.apiclient import ApiClient
 from tests.kube.children import Child
-from tests.kube.control_plane import ControlPlane, Plan
+from tests.kube.control_plane import ControlPlane
+from tests.kube.daemons import Plan
 from tests.kube.errors import HostError
 from tests.kube.network import Reservation
 from tests.kube.operations import operations
-from tests.kube.runner.launching import Images
-from tests.kube.runner.runner import PodRunner, Settings
 from tests.kube.settings import ClusterSettings
+
+if TYPE_CHECKING:
+    from tests.kube.apiclient import ApiClient
+    from tests.kube.runner.runner import PodRunner
 
 
 class Host:
@@ -38,6 +40,7 @@ class Host:
         self._plane: ControlPlane | None = None
         self._runner: PodRunner | None = None
         self.client: ApiClient | None = None
+        self._reservation = Reservation()
 
     @property
     def plane(self) -> ControlPlane:
@@ -47,7 +50,7 @@ class Host:
         return self._plane
 
     @property
-    def runner(self) -> PodRunner:
+    def runner(self) -> "PodRunner":
         """The pod runner; raises HostError where the cluster has its own kubelets."""
         if self._runner is None:
             raise HostError("this cluster has kubelets of its own: there is no pod runner and there are no faults")
@@ -57,32 +60,24 @@ class Host:
         """Bring everything up; returns what its user has to know."""
         if self.settings.binaries is None:
             return {}
-        plan = Plan.make(Path(self.settings.binaries), self.folder, Reservation().block)
+        plan = Plan.make(Path(self.settings.binaries), self.folder, self._reservation.block)
         self._plane = plane = ControlPlane(plan)
-        self.client = client = plane.client()
-        await plane.start_etcd()
-        self._at("etcd")
-        await plane.start_apiserver(client)
+        await plane.launch_server()
+        self._at("launched")
+        # Half a second of imports, while the API server gets ready.
+        from tests.kube.apiclient import ApiClient
+        from tests.kube.runner.runner import PodRunner
+
+        self.client = client = ApiClient(plan.server, plane.authority.certificate, plane.admin)
+        await plane.until_served(client)
         self._at("kube-apiserver")
         version = (await client.get("/version"))["gitVersion"]
-        self._runner = runner = PodRunner(client, self._runner_settings(plane))
+        self._runner = runner = PodRunner(client, plane, self.settings)
         async with asyncio.TaskGroup() as group:
             group.create_task(runner.start(version))
             group.create_task(plane.start_controllers(client))
         self._at("ready")
         return {"server": plan.server, "version": version, "timings": self.timings}
-
-    def _runner_settings(self, plane: ControlPlane) -> Settings:
-        images = {repository: Path(folder) for repository, folder in self.settings.images.items()}
-        return Settings(
-            server=plane.plan.server,
-            authority=plane.authority.certificate,
-            node_keys=plane.node_server,
-            block=plane.plan.block,
-            folder=self.folder,
-            images=Images(Path(self.settings.programs), images),
-            network_faults=self.settings.network_faults,
-        )
 
     def _at(self, stage: str) -> None:
         self.timings[stage] = round(time.monotonic() - self.settings.began, 3)

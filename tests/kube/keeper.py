@@ -1,9 +1,10 @@
 """The process that leaves nothing behind.
 
-`python -m tests.kube.keeper PARENT_PID SETTINGS` makes the cluster's folder, starts the host in it, prints the folder, and
-waits: for the parent to close the pipe or to die in whatever way, for the host to end, or for a signal. Then it kills every
-process of the cluster and removes the folder. As child subreaper it inherits what a killed process leaves, so nothing
-escapes by forking twice. The host watches the keeper in the same way, and a later keeper sweeps folders that nobody holds.
+`python -m tests.kube.keeper PARENT_PID SETTINGS` makes the cluster's folder, starts the host in it, prints the folder,
+and waits: for the parent to close the pipe or to die in whatever way, for the host to end, or for a signal. Then it
+kills every process of the cluster and removes the folder. As child subreaper it inherits what a killed process leaves,
+so nothing escapes by forking twice. The host watches the keeper in the same way, and a later keeper sweeps folders that
+nobody holds.
 """
 
 import contextlib

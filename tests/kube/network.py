@@ -5,9 +5,10 @@ loopback it stands for, it is free again the moment its owner dies, and no file 
 
     127.x.0.1                   etcd, API server, the node's own HTTPS endpoint
     127.x.1.1 … 127.x.127.254   pods (status.podIP)
-    127.x.129.1 …               where a pod's process listens behind a relay: its address with 128 added to the third part
+    127.x.129.1 …               where a pod's process listens behind a relay: its address, 128 added to the third part
 """
 
+import contextlib
 import errno
 import socket
 from dataclasses import dataclass
@@ -65,8 +66,10 @@ class Reservation:
         self._claim.close()
 
 
-def free_port(address: str) -> int:
-    """A TCP port that nobody listens on at `address`, wildcard listeners of other programs counted."""
-    with socket.socket() as probe:
-        probe.bind((address, 0))
-        return int(probe.getsockname()[1])
+def free_ports(address: str, count: int) -> list[int]:
+    """Different TCP ports that nobody listens on at `address`, wildcard listeners of other programs counted."""
+    with contextlib.ExitStack() as probes:
+        sockets = [probes.enter_context(socket.socket()) for _ in range(count)]
+        for probe in sockets:
+            probe.bind((address, 0))
+        return [int(probe.getsockname()[1]) for probe in sockets]

@@ -1,4 +1,4 @@
-"""What the user of a cluster can ask its host for. Names and arguments are those of the calls in cluster.py and handles.py."""
+"""What the user of a cluster can ask its host for, by the names that cluster.py, pods.py and processes.py call."""
 
 import asyncio
 import signal
@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 from tests.kube.children import Child
 from tests.kube.errors import HostError
 from tests.kube.rpc import Operation
-from tests.kube.runner.container import Container
 from tests.kube.runner.faults import Hold, Traffic
 
 if TYPE_CHECKING:
     from tests.kube.host import Host
+    from tests.kube.runner.container import Container
 
 
 def operations(host: "Host") -> Mapping[str, Operation]:
@@ -70,8 +70,10 @@ class _Processes:
         await self._host.plane.stop_apiserver(number)
 
     async def start_apiserver(self) -> None:
-        if self._host.client is not None:
-            await self._host.plane.start_apiserver(self._host.client)
+        plane = self._host.plane
+        await plane.launch_apiserver()
+        if self._host.client:
+            await plane.until_served(self._host.client)
 
     def _find(self, name: str) -> Child:
         if name in self._host.spawned:
@@ -108,7 +110,7 @@ class _Pods:
         found = self._host.runner.container(namespace, name, container)
         return found.child.pid if found and found.child else None
 
-    async def pod_log(self, namespace: str, name: str, container: str | None, previous: bool) -> str:  # noqa: FBT001
+    async def pod_log(self, namespace: str, name: str, container: str | None, previous: bool) -> str:
         found = self._container(namespace, name, container)
         return str(found.log(found.state.restarts - previous))
 
@@ -138,7 +140,7 @@ class _Pods:
         self._host.runner.faults.heal(namespace, name)
         await self.thaw(namespace, name)
 
-    async def hold_pending(self, namespace: str, pattern: str, unschedulable: bool) -> None:  # noqa: FBT001
+    async def hold_pending(self, namespace: str, pattern: str, unschedulable: bool) -> None:
         self._host.runner.faults.hold(Hold(namespace, pattern, unschedulable))
 
     async def release(self, namespace: str, pattern: str) -> None:
@@ -159,7 +161,7 @@ class _Pods:
     async def problems(self) -> list[str]:
         return self._host.runner.problems
 
-    def _container(self, namespace: str, name: str, container: str | None) -> Container:
+    def _container(self, namespace: str, name: str, container: str | None) -> "Container":
         found = self._host.runner.container(namespace, name, container)
         if found is None:
             raise HostError(f"no pod {namespace}/{name} with container {container or 'at all'} is on the node")

@@ -1,7 +1,8 @@
-"""The official release: etcd and kube-apiserver from the envtest archive, kube-controller-manager from the release beside it.
+"""The official release: etcd and kube-apiserver from the envtest archive, kube-controller-manager from its own place.
 
-The newest envtest archive of 1.34 is 1.34.1. It is verified against the SHA-512 of the project's own index, pinned here;
-it holds no kube-controller-manager, which is verified against the SHA-512 that the release publishes beside the program.
+The newest envtest archive of 1.34 is 1.34.1. It is verified against the SHA-512 of the project's own index, pinned
+here. It holds no kube-controller-manager: that one comes from the Kubernetes release, verified against the SHA-512
+published beside it.
 """
 
 import hashlib
@@ -32,18 +33,18 @@ ARCHIVE_SHA512 = {
 CONTROLLER_MANAGER = f"https://dl.k8s.io/release/v{KUBERNETES}/bin/{PLATFORM.replace('-', '/')}/kube-controller-manager"
 
 
-class ReleaseUnavailable(Exception):
+class ReleaseError(Exception):
     """The release can't be fetched or isn't what it should be."""
 
 
 def download(folder: Path, say: Say) -> None:
     """Put etcd, kube-apiserver and kube-controller-manager into `folder`.
 
-    Raises ReleaseUnavailable: no network within a few seconds, no release for this machine, or a wrong checksum.
+    Raises ReleaseError: no network within a few seconds, no release for this machine, or a wrong checksum.
     """
     expected = ARCHIVE_SHA512.get(PLATFORM)
     if expected is None:
-        raise ReleaseUnavailable(f"there is no pinned release for {PLATFORM}")
+        raise ReleaseError(f"there is no pinned release for {PLATFORM}")
     archive = folder / "envtest.tar.gz"
     try:
         _fetch(ARCHIVE, archive, expected, Progress(f"downloading etcd and kube-apiserver {KUBERNETES}", say))
@@ -55,7 +56,7 @@ def download(folder: Path, say: Say) -> None:
         )
         manager.chmod(0o755)
     except (URLError, TimeoutError, ConnectionError, tarfile.TarError, IndexError) as error:
-        raise ReleaseUnavailable(f"the official release {KUBERNETES} could not be fetched ({error})") from error
+        raise ReleaseError(f"the official release {KUBERNETES} could not be fetched ({error})") from error
     archive.unlink()
 
 
@@ -70,7 +71,7 @@ def _fetch(url: str, target: Path, sha512: str, progress: Progress) -> None:
             received += len(block)
             progress.stage(f"{received >> 20} of {size >> 20} MB")
     if digest.hexdigest() != sha512:
-        raise ReleaseUnavailable(f"{url} has SHA-512 {digest.hexdigest()}, expected {sha512}")
+        raise ReleaseError(f"{url} has SHA-512 {digest.hexdigest()}, expected {sha512}")
     progress.done(f"{received >> 20} MB, checksum verified")
 
 
@@ -86,7 +87,7 @@ def _unpack(archive: Path, folder: Path, programs: tuple[str, ...]) -> None:
             member = members.get(program)
             source = tar.extractfile(member) if member else None
             if source is None:
-                raise ReleaseUnavailable(f"{ARCHIVE} has no {program}")
+                raise ReleaseError(f"{ARCHIVE} has no {program}")
             target = folder / program
             target.write_bytes(source.read())
             target.chmod(0o755)

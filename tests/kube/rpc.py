@@ -21,7 +21,7 @@ type Operation = Callable[..., Awaitable[Any]]
 def call(folder: Path, operation: str, **arguments: Any) -> Any:
     """Have the host do `operation`; returns its JSON value.
 
-    Raises TimeoutError where the operation waited in vain, HostError for every other refusal and for a host that is gone.
+    Raises TimeoutError where the operation waited in vain, HostError for other refusals and for a host that is gone.
     """
     with socket.socket(socket.AF_UNIX) as connection:
         try:

@@ -1,4 +1,4 @@
-"""Replace all files of a folder at once, as a kubelet does: `name` links to `..data/name`, and the link `..data` is renamed."""
+"""Replace all files of a folder at once, as a kubelet does: `name` links to `..data/name`, and `..data` is a link."""
 
 import shutil
 import tempfile

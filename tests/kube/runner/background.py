@@ -1,11 +1,13 @@
-"""Tasks that nobody awaits, whose errors nobody may miss."""
+"""Tasks that nobody awaits, whose errors nobody may miss; and API calls that have to get through."""
 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
 
-from tests.kube.apiclient import UNREACHABLE
-from tests.kube.runner.informer import RETRY_SECONDS
+from tests.kube.apiclient import UNREACHABLE, Json
+from tests.kube.errors import ApiError
+
+RETRY_SECONDS = 0.2
 
 logger = logging.getLogger(__name__)
 
@@ -19,7 +21,7 @@ class Background:
 
     def start(self, work: Coroutine[object, object, None]) -> asyncio.Task[None]:
         """Run `work` beside everything else; an exception becomes a line of `problems`."""
-        task = asyncio.create_task(work)
+        task = asyncio.create_task(work, name=work.__qualname__)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
         return task
@@ -27,8 +29,8 @@ class Background:
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()):
-            logger.error("a task of the pod runner failed", exc_info=error)
-            self.problems.append(f"{task.get_coro().__qualname__}: {error!r}")
+            logger.error("%s failed", task.get_name(), exc_info=error)
+            self.problems.append(f"{task.get_name()}: {error!r}")
 
 
 async def persistently[T](call: Callable[[], Awaitable[T]]) -> T:
@@ -38,3 +40,12 @@ async def persistently[T](call: Callable[[], Awaitable[T]]) -> T:
             return await call()
         except UNREACHABLE:
             await asyncio.sleep(RETRY_SECONDS)
+
+
+async def unless_gone(call: Awaitable[Json]) -> None:
+    """Await an API call that has nothing to do any more when its object is gone, replaced, or already as wanted."""
+    try:
+        await call
+    except ApiError as error:
+        if error.status not in {404, 409}:
+            raise

@@ -4,13 +4,12 @@ There is no volume controller: claim and volume are bound here. Claims of anothe
 """
 
 import shutil
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 from tests.kube.apiclient import ApiClient, Json
-from tests.kube.errors import ApiError
-from tests.kube.runner.background import Background, persistently
+from tests.kube.runner.background import Background, persistently, unless_gone
 from tests.kube.runner.informer import Informer, key_of
 
 STORAGE_CLASS = "standard"
@@ -64,7 +63,7 @@ class Claims:
         self._background.start(self._delete_volume(f"/api/v1/persistentvolumes/{_volume_name(claim)}"))
 
     async def _delete_volume(self, path: str) -> None:
-        await _unless_gone(lambda: self._client.delete(path))
+        await unless_gone(persistently(lambda: self._client.delete(path)))
 
     async def _bind(self, claim: Json) -> None:
         namespace, name = key_of(claim)
@@ -93,9 +92,9 @@ class Claims:
                 {"metadata": same, "status": {"phase": "Bound", "capacity": capacity, "accessModes": modes}},
             ),
         ]
-        await _unless_gone(lambda: self._client.create("/api/v1/persistentvolumes", body))
+        await unless_gone(persistently(lambda: self._client.create("/api/v1/persistentvolumes", body)))
         for target, change in steps:
-            await _unless_gone(partial(self._client.patch, target, change))
+            await unless_gone(persistently(partial(self._client.patch, target, change)))
 
 
 def _volume_name(claim: Json) -> str:
@@ -106,12 +105,3 @@ def _reference(claim: Json) -> Json:
     namespace, name = key_of(claim)
     uid = claim["metadata"]["uid"]
     return {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "namespace": namespace, "name": name, "uid": uid}
-
-
-async def _unless_gone(call: Callable[[], Awaitable[Json]]) -> None:
-    """Do an API call that has nothing to do any more when its object is gone, replaced, or already as wanted."""
-    try:
-        await persistently(call)
-    except ApiError as error:
-        if error.status not in {404, 409}:
-            raise

@@ -14,7 +14,7 @@ from tests.kube.errors import ApiError
 from tests.kube.runner.ending import Grace, end
 from tests.kube.runner.faults import PodFaults
 from tests.kube.runner.probes import Probe, Target, follow
-from tests.kube.runner.problems import NotYet, Unsupported
+from tests.kube.runner.problems import NotYetError, UnsupportedError
 from tests.kube.runner.states import ContainerState, Running, Terminated, Waiting, now
 
 # A kubelet's 10 s to 5 min, shortened: the first restart comes at once, tests needn't wait for the later ones.
@@ -39,7 +39,7 @@ class Surroundings:
     """What a container has from its pod."""
 
     launch: Callable[[Json], Awaitable[Launch]]
-    """Everything that a start needs; raises NotYet or Unsupported."""
+    """Everything that a start needs; raises NotYetError or UnsupportedError."""
     report: Callable[[], None]
     """The state has changed."""
     event: Callable[[str, str], None]
@@ -79,7 +79,7 @@ class Container:
             try:
                 launch = await self._prepared()
                 code, seconds = await self._one_run(launch)
-            except Unsupported as problem:
+            except UnsupportedError as problem:
                 self._wait(Waiting(problem.reason, str(problem)))
                 await asyncio.Event().wait()  # only another pod can change this
                 return
@@ -105,7 +105,7 @@ class Container:
         while True:
             try:
                 return await self._around.launch(self.spec)
-            except NotYet as problem:
+            except NotYetError as problem:
                 if self._wait(Waiting(problem.reason, str(problem))):
                     self._around.event("Failed", str(problem))
                 await self._around.something_new()

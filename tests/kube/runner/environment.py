@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.kube.apiclient import Json
 from tests.kube.runner.objects import Kind, Objects
-from tests.kube.runner.problems import NotYet, Unsupported
+from tests.kube.runner.problems import NotYetError, UnsupportedError
 from tests.kube.runner.substitution import Substitution, expand
 
 CONFIG_ERROR = "CreateContainerConfigError"
@@ -22,7 +22,7 @@ class Node:
 
 
 def field_of(pod: Json, address: str, node: Node, path: str) -> str:
-    """The value of a downward API `fieldPath`; raises Unsupported for one that isn't known here."""
+    """The value of a downward API `fieldPath`; raises UnsupportedError for one that isn't known here."""
     metadata, spec = pod["metadata"], pod["spec"]
     known = {
         "metadata.name": metadata["name"],
@@ -43,7 +43,7 @@ def field_of(pod: Json, address: str, node: Node, path: str) -> str:
             return "\n".join(f'{key}="{value}"' for key, value in sorted(items.items()))
         if path.startswith(f"metadata.{group}['") and path.endswith("']"):
             return items.get(path[len(f"metadata.{group}['") : -2], "")
-    raise Unsupported(f"the pod runner does not know the field {path}")
+    raise UnsupportedError(f"the pod runner does not know the field {path}")
 
 
 def base_environment(pod: Json, folder: Path, programs: Path, server: str) -> dict[str, str]:
@@ -65,7 +65,7 @@ async def resolve(
 ) -> dict[str, str]:
     """All variables of a container, `envFrom` before `env`, later ones over earlier ones.
 
-    Raises NotYet for a ConfigMap, Secret or key that isn't there and isn't optional, Unsupported for unknown sources.
+    Raises NotYetError for a ConfigMap, Secret or key that isn't there and isn't optional, UnsupportedError for unknown sources.
     """
     namespace = pod["metadata"]["namespace"]
     variables = dict(base)
@@ -89,7 +89,7 @@ async def data_of(objects: Objects, kind: Kind, namespace: str, reference: Json,
     if found is None:
         if reference.get("optional"):
             return {}
-        raise NotYet(f'{kind.removesuffix("s")} "{reference["name"]}" not found', reason)
+        raise NotYetError(f'{kind.removesuffix("s")} "{reference["name"]}" not found', reason)
     encoded = found.get("data", {}) if kind == "secrets" else found.get("binaryData", {})
     data = {key: base64.b64decode(value) for key, value in (encoded or {}).items()}
     if kind == "configmaps":
@@ -110,7 +110,7 @@ async def _value(
     if reference["key"] not in data:
         if reference.get("optional"):
             return None
-        raise NotYet(f"couldn't find key {reference['key']} in {kind} {reference['name']}", CONFIG_ERROR)
+        raise NotYetError(f"couldn't find key {reference['key']} in {kind} {reference['name']}", CONFIG_ERROR)
     return _text(kind, data[reference["key"]], substitute)
 
 
@@ -126,4 +126,4 @@ def _kind(source: str) -> Kind:
         case "secretRef" | "secretKeyRef":
             return "secrets"
         case _:
-            raise Unsupported(f"the pod runner does not know the variable source {source}")
+            raise UnsupportedError(f"the pod runner does not know the variable source {source}")

@@ -5,8 +5,7 @@ from collections.abc import Callable
 
 from tests.kube.apiclient import UNREACHABLE, ApiClient, Json
 from tests.kube.errors import ApiError
-
-RETRY_SECONDS = 0.2
+from tests.kube.runner.background import RETRY_SECONDS
 
 type Key = tuple[str, str]
 

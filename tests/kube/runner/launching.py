@@ -13,9 +13,10 @@ from tests.kube.runner.environment import Node
 from tests.kube.runner.faults import Faults
 from tests.kube.runner.objects import Objects
 from tests.kube.runner.probes import Probe, Target
-from tests.kube.runner.problems import NotYet, Unsupported
+from tests.kube.runner.problems import NotYetError, UnsupportedError
 from tests.kube.runner.substitution import Substitution, expand
 from tests.kube.runner.volumes import mount_folders
+from tests.kube.settings import ClusterSettings
 
 
 @dataclass(frozen=True)
@@ -25,9 +26,15 @@ class Images:
     default: Path
     by_repository: Mapping[str, Path]
 
+    @classmethod
+    def of(cls, settings: ClusterSettings) -> "Images":
+        """As asked for."""
+        folders = {repository: Path(folder) for repository, folder in settings.images.items()}
+        return cls(Path(settings.programs), folders)
+
     def programs(self, image: str) -> Path:
         """The folder that comes first in PATH."""
-        repository = image.split("@")[0]
+        repository = image.split("@", maxsplit=1)[0]
         if ":" in repository.rpartition("/")[2]:
             repository = repository.rpartition(":")[0]
         return self.by_repository.get(repository, self.default)
@@ -49,17 +56,15 @@ class Launcher:
     ) -> Launch:
         """Everything for one start of a container whose pod listens at `address`.
 
-        Raises NotYet for an image that can't be had now or a missing ConfigMap or Secret, Unsupported.
+        Raises NotYetError for an image that can't be had now or a missing ConfigMap or Secret, UnsupportedError.
         """
         image = container["image"]
         if self.faults.image_refused(image):
-            raise NotYet(f'Back-off pulling image "{image}": not found', "ImagePullBackOff")
+            raise NotYetError(f'Back-off pulling image "{image}": not found', "ImagePullBackOff")
         _refuse_unsupported(container)
         programs = self.images.programs(image)
         mounts = mount_folders(container, folders)
-        for mounted in mounts.values():
-            if not Path(mounted).exists():  # a subPath that isn't there is made, as a kubelet does
-                Path(mounted).mkdir(parents=True)
+        _make_missing(mounts)
         substitute = Substitution(address, mounts)
         base = environment.base_environment(pod, folder, programs, self.server)
         variables = await environment.resolve(container, pod, self.objects, self.node, base, substitute)
@@ -71,15 +76,22 @@ class Launcher:
         return Launch([_program(argv[0], programs), *argv[1:]], variables, home, target)
 
 
+def _make_missing(mounts: Mapping[str, str]) -> None:
+    """A subPath that isn't there is made, as a kubelet does."""
+    for folder in map(Path, mounts.values()):
+        if not folder.exists():
+            folder.mkdir(parents=True)
+
+
 def _refuse_unsupported(container: Json) -> None:
     name = container["name"]
     if not container.get("command"):
-        raise Unsupported(f"the pod runner pulls no images, so container {name} needs a command", "ErrImagePull")
+        raise UnsupportedError(f"the pod runner pulls no images, so container {name} needs a command", "ErrImagePull")
     for feature in ("lifecycle", "volumeDevices"):
         if container.get(feature):
-            raise Unsupported(f"the pod runner does not know {feature} (container {name})")
+            raise UnsupportedError(f"the pod runner does not know {feature} (container {name})")
     if container.get("restartPolicy"):
-        raise Unsupported(f"the pod runner does not know sidecars: restartPolicy of init container {name}")
+        raise UnsupportedError(f"the pod runner does not know sidecars: restartPolicy of init container {name}")
     for kind in ("startup", "liveness", "readiness"):
         Probe.of(container, kind)
 

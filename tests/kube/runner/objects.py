@@ -1,4 +1,4 @@
-"""ConfigMaps and Secrets as the node knows them: asked for once, then followed by watch, so pods restart without the API."""
+"""ConfigMaps and Secrets as the node knows them, by watch: containers restart without the API server."""
 
 from collections.abc import Callable
 from typing import Literal

@@ -1,17 +1,17 @@
 """The life of one pod on the node, from its binding to its removal."""
 
 import asyncio
+import contextlib
 import shutil
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.kube.apiclient import STRATEGIC_PATCH, ApiClient, Json
+from tests.kube.apiclient import ApiClient, Json
 from tests.kube.errors import ApiError
 from tests.kube.network import hidden_address
-from tests.kube.runner import volumes
-from tests.kube.runner.background import Background, persistently
+from tests.kube.runner.background import Background, persistently, unless_gone
 from tests.kube.runner.container import Container, Launch, Surroundings
 from tests.kube.runner.ending import Grace
 from tests.kube.runner.events import Events
@@ -19,15 +19,15 @@ from tests.kube.runner.faults import Faults
 from tests.kube.runner.informer import key_of
 from tests.kube.runner.launching import Launcher
 from tests.kube.runner.objects import Kind
-from tests.kube.runner.problems import NotYet, Unsupported
+from tests.kube.runner.pod_volumes import PodVolumes
+from tests.kube.runner.problems import NotYetError, UnsupportedError
 from tests.kube.runner.relay import Relay
+from tests.kube.runner.reporter import Reporter
 from tests.kube.runner.states import Terminated, Waiting, now
 from tests.kube.runner.status import Observed, build_status
-from tests.kube.runner.substitution import Substitution
 from tests.kube.runner.volumes import Sources
 
 RECHECK_SECONDS = 5.0
-TOKEN_REFRESH = 0.8
 
 
 @dataclass(frozen=True)
@@ -56,14 +56,13 @@ class Pod:
         self.uid: str = pod["metadata"]["uid"]
         self.address = address
         self.faults = grounds.faults.of(self.namespace, self.name)
-        # Behind a relay the process listens elsewhere; it is told that address as its own.
+        # Behind a relay the process listens elsewhere, and is told that address as its own.
         self._listens_at = hidden_address(address) if grounds.relayed else address
         self._folder = grounds.folder / self.uid
-        self._folders: dict[str, Path] = {}
+        self._volumes = PodVolumes(lambda: self._pod, self._folder, self._listens_at, grounds.sources)
+        self._path = f"/api/v1/namespaces/{self.namespace}/pods/{self.name}"
+        self._reporter = Reporter(grounds.client, self._path, self.uid, self._status)
         self._started_at = now()
-        self._prepared = False
-        self._reported: Json = {}
-        self._status_changed = asyncio.Event()
         self._something_new = asyncio.Event()
         self._grace: Grace | None = None
         around = self._surroundings()
@@ -71,24 +70,24 @@ class Pod:
         self.init = [Container(container, around) for container in spec.get("initContainers", [])]
         self.containers = [Container(container, around) for container in spec["containers"]]
         self._life = grounds.background.start(self._live())
-        self._reporting = grounds.background.start(self._report())
+        self._reporting = grounds.background.start(self._reporter.run())
 
     def update(self, pod: Json) -> None:
         """Take a newer state of the object; one that is to be deleted is stopped."""
-        before, self._pod = self._pod, pod
-        if "deletionTimestamp" in pod["metadata"]:
-            self._delete(float(pod["metadata"].get("deletionGracePeriodSeconds", 0)))
-        elif before["metadata"].get("labels") != pod["metadata"].get("labels") or before["metadata"].get(
-            "annotations"
-        ) != pod["metadata"].get("annotations"):
-            self._refill(lambda volume: "downwardAPI" in str(volume))
+        before, self._pod = self._pod["metadata"], pod
+        metadata = pod["metadata"]
+        if "deletionTimestamp" in metadata:
+            self._delete(float(metadata.get("deletionGracePeriodSeconds", 0)))
+        elif any(before.get(group) != metadata.get(group) for group in ("labels", "annotations")):
+            self._grounds.background.start(self._volumes.refill(self._volumes.of_pod()))
         if pod["spec"].get("readinessGates"):
-            self._status_changed.set()
+            self._reporter.changed()
 
     def object_changed(self, kind: Kind, name: str) -> None:
         """A ConfigMap or Secret of the pod's namespace is new or differs."""
         self.nudge()
-        self._refill(lambda volume: volumes.names_object(volume, kind, name))
+        if chosen := self._volumes.of_object(kind, name):
+            self._grounds.background.start(self._volumes.refill(chosen))
 
     def nudge(self) -> None:
         """Let what waits for something look again."""
@@ -102,46 +101,38 @@ class Pod:
         self._clean_up()
 
     async def _live(self) -> None:
-        tasks: list[asyncio.Task[None]] = []
+        beside: list[asyncio.Task[None]] = []
         try:
             await self._prepare()
+            beside.append(self._grounds.background.start(self._volumes.keep_tokens()))
             if self._grounds.relayed:
                 relay = Relay(self.address, self._listens_at, self._ports(), self.faults.traffic)
-                tasks.append(self._grounds.background.start(relay.run()))
-            if self._volumes_expire():
-                tasks.append(self._grounds.background.start(self._refresh_tokens()))
-            if not await self._initialize():
-                return
-            async with asyncio.TaskGroup() as group:
-                for container in self.containers:
-                    group.create_task(container.run())
+                beside.append(self._grounds.background.start(relay.run()))
+            if await self._initialize():
+                async with asyncio.TaskGroup() as group:
+                    for container in self.containers:
+                        group.create_task(container.run())
         finally:
-            for task in tasks:
+            for task in beside:
                 task.cancel()
 
     async def _prepare(self) -> None:
-        """Wait until every volume is there."""
-        spec = self._pod["spec"]
-        while not self._prepared:
+        """Return when every volume is there."""
+        (self._folder / "tmp").mkdir(parents=True, exist_ok=True)
+        while not self._volumes.filled:
             try:
-                for volume in spec.get("volumes", []):
-                    folder = volumes.folder_of(volume, self.namespace, self._folder, self._grounds.sources.claims)
-                    self._folders[volume["name"]] = folder
-                (self._folder / "tmp").mkdir(parents=True, exist_ok=True)
-                for volume in spec.get("volumes", []):
-                    await self._fill(volume)
-                self._prepared = True
-            except NotYet as problem:
+                await self._volumes.fill()
+            except NotYetError as problem:
                 self._show(Waiting(problem.reason, str(problem)))
                 self._grounds.events.warn(self._pod, "FailedMount", str(problem))
                 await self._wait_for_something_new()
-            except Unsupported as problem:
+            except UnsupportedError as problem:
                 self._show(Waiting(problem.reason, str(problem)))
                 await asyncio.Event().wait()  # only another pod can change this
             except ApiError as problem:
                 self._show(Waiting("ContainerCreating", str(problem)))
                 await asyncio.sleep(RECHECK_SECONDS)
-        self._status_changed.set()
+        self._reporter.changed()
 
     async def _initialize(self) -> bool:
         """Run the init containers one after the other; False if the pod has failed by that."""
@@ -151,7 +142,7 @@ class Pod:
             if not isinstance(ended, Terminated) or ended.exit_code != 0:
                 return False
             container.state.ready = True
-            self._status_changed.set()
+            self._reporter.changed()
         return True
 
     def _delete(self, seconds: float) -> None:
@@ -166,12 +157,12 @@ class Pod:
             for container in [*self.init, *self.containers]:
                 group.create_task(container.stop(grace))
         self._life.cancel()
-        await asyncio.gather(self._life, return_exceptions=True)
-        # What a container was has to be readable until the very end, as a kubelet has it.
         self._reporting.cancel()
-        await self._patch(self._status())
+        await asyncio.gather(self._life, self._reporting, return_exceptions=True)
+        # How the containers ended has to be readable before the object goes.
+        await self._reporter.report()
         body = {"gracePeriodSeconds": 0, "preconditions": {"uid": self.uid}}
-        await self._unless_gone(lambda: self._grounds.client.delete(self._path, body))
+        await unless_gone(persistently(lambda: self._grounds.client.delete(self._path, body)))
         self._clean_up()
 
     def _clean_up(self) -> None:
@@ -180,50 +171,24 @@ class Pod:
         shutil.rmtree(self._folder, ignore_errors=True)
         self._finished()
 
-    async def _report(self) -> None:
-        """Send the status whenever it has changed, the newest only."""
-        while True:
-            self._status_changed.clear()
-            status = self._status()
-            if status != self._reported:
-                await self._patch(status)
-            await self._status_changed.wait()
-
-    async def _patch(self, status: Json) -> None:
-        body = {"metadata": {"uid": self.uid}, "status": status}
-        await self._unless_gone(lambda: self._grounds.client.patch(f"{self._path}/status", body, STRATEGIC_PATCH))
-        self._reported = status
-
-    async def _unless_gone(self, call: "Callable[[], asyncio.Future[Json]]") -> None:
-        try:
-            await persistently(call)
-        except ApiError as error:
-            if error.status not in {404, 409}:
-                raise
-
     def _status(self) -> Json:
-        ours = self._reported.get("conditions", [])
-        conditions = {c["type"]: c for c in [*self._pod["status"].get("conditions", []), *ours]}
+        known = [*self._pod["status"].get("conditions", []), *self._reporter.reported.get("conditions", [])]
         observed = Observed(
             pod=self._pod,
-            conditions=conditions,
+            conditions={condition["type"]: condition for condition in known},
             init=[container.state for container in self.init],
             containers=[container.state for container in self.containers],
             host_address=self._grounds.sources.node.address,
-            pod_address=self.address if self._prepared else None,
+            pod_address=self.address if self._volumes.filled else None,
             started_at=self._started_at,
         )
         return build_status(observed, now())
-
-    @property
-    def _path(self) -> str:
-        return f"/api/v1/namespaces/{self.namespace}/pods/{self.name}"
 
     def _surroundings(self) -> Surroundings:
         spec = self._pod["spec"]
         return Surroundings(
             launch=self._launch,
-            report=self._status_changed.set,
+            report=self._reporter.changed,
             event=lambda reason, message: self._grounds.events.warn(self._pod, reason, message),
             something_new=self._wait_for_something_new,
             faults=self.faults,
@@ -233,50 +198,20 @@ class Pod:
         )
 
     async def _launch(self, container: Json) -> Launch:
-        launcher = self._grounds.launcher
-        return await launcher.launch(container, self._pod, self._folder, self._folders, self._listens_at)
+        folders = self._volumes.folders
+        return await self._grounds.launcher.launch(container, self._pod, self._folder, folders, self._listens_at)
 
     def _show(self, waiting: Waiting) -> None:
         for container in self.containers:
             container.state.current = waiting
-        self._status_changed.set()
+        self._reporter.changed()
 
     async def _wait_for_something_new(self) -> None:
-        self._something_new.clear()
-        try:
+        with contextlib.suppress(TimeoutError):  # then look again all the same
             async with asyncio.timeout(RECHECK_SECONDS):
                 await self._something_new.wait()
-        except TimeoutError:
-            return  # look again, in case an event was missed
+        # Cleared after the wait: what changed since the last look counts.
+        self._something_new.clear()
 
     def _ports(self) -> list[int]:
-        return [p["containerPort"] for c in self._pod["spec"]["containers"] for p in c.get("ports", [])]
-
-    async def _fill(self, volume: Json) -> None:
-        mounts: dict[str, str] = {}
-        for container in [*self._pod["spec"].get("initContainers", []), *self._pod["spec"]["containers"]]:
-            mounts |= volumes.mount_folders(container, self._folders)
-        substitute = Substitution(self._listens_at, mounts)
-        folder = self._folders[volume["name"]]
-        await persistently(lambda: volumes.fill(volume, folder, self._pod, self._grounds.sources, substitute))
-
-    def _refill(self, which: Callable[[Json], bool]) -> None:
-        chosen = [volume for volume in self._pod["spec"].get("volumes", []) if which(volume)]
-        if self._prepared and chosen:
-            self._grounds.background.start(self._fill_again(chosen))
-
-    async def _fill_again(self, chosen: list[Json]) -> None:
-        for volume in chosen:
-            try:
-                await self._fill(volume)
-            except NotYet as problem:  # deleted meanwhile: a running pod keeps what it has
-                self._grounds.events.warn(self._pod, "FailedMount", str(problem))
-
-    def _volumes_expire(self) -> list[float]:
-        return volumes.token_lives(self._pod["spec"].get("volumes", []))
-
-    async def _refresh_tokens(self) -> None:
-        with_tokens = [v for v in self._pod["spec"]["volumes"] if volumes.token_lives([v])]
-        while True:
-            await asyncio.sleep(min(self._volumes_expire()) * TOKEN_REFRESH)
-            await self._fill_again(with_tokens)
+        return [port["containerPort"] for c in self._pod["spec"]["containers"] for port in c.get("ports", [])]

@@ -11,7 +11,7 @@ import aiohttp
 
 from tests.kube.apiclient import Json
 from tests.kube.children import Child
-from tests.kube.runner.problems import Unsupported
+from tests.kube.runner.problems import UnsupportedError
 from tests.kube.runner.substitution import Substitution
 
 ACTIONS = ("httpGet", "tcpSocket", "exec")
@@ -32,13 +32,13 @@ class Probe:
 
     @classmethod
     def of(cls, container: Json, kind: str) -> "Probe | None":
-        """The container's probe of this kind ("startup", "liveness", "readiness"); raises Unsupported."""
+        """The container's probe of this kind ("startup", "liveness", "readiness"); raises UnsupportedError."""
         spec = container.get(f"{kind}Probe")
         if spec is None:
             return None
         action = next((name for name in ACTIONS if name in spec), None)
         if action is None:
-            raise Unsupported(f"the pod runner has no {kind} probe other than {', '.join(ACTIONS)}")
+            raise UnsupportedError(f"the pod runner has no {kind} probe other than {', '.join(ACTIONS)}")
         return cls(
             action=action,
             details=spec[action],

@@ -1,7 +1,7 @@
 """A TCP relay at the pod's address, in front of the process that listens at a hidden one: where network faults happen.
 
-It knows bytes, not requests: TLS passes through. Each declared container port is relayed. A connection that finds nobody
-listening behind the relay is reset, where without a relay it would have been refused.
+It knows bytes, not requests: TLS passes through. Each declared container port is relayed. A connection that finds
+nobody listening behind the relay is reset, where without a relay it would have been refused.
 """
 
 import asyncio
@@ -62,7 +62,7 @@ class Relay:
             async with asyncio.TaskGroup() as both:
                 both.create_task(self._pump(client_in, pod_out, answers=False))
                 both.create_task(self._pump(pod_in, client_out, answers=True))
-        except* (ConnectionError, _Dropped):
+        except* (ConnectionError, _DroppedError):
             for writer in writers:
                 _reset_on_close(writer)
         except* asyncio.CancelledError:  # refused from now on, or the pod is gone
@@ -93,7 +93,7 @@ class Relay:
                         sink.write_eof()
                     return
                 if answers and self._traffic.drop_answers:
-                    raise _Dropped
+                    raise _DroppedError
                 sink.write(block)
                 await sink.drain()
 
@@ -110,7 +110,7 @@ class Relay:
                     await changed.wait()
 
 
-class _Dropped(Exception):
+class _DroppedError(Exception):
     """An answer was swallowed."""
 
 

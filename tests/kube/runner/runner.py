@@ -1,15 +1,11 @@
 """The pod runner itself: which pods there are, who binds them, and where each of them lives."""
 
-from dataclasses import dataclass
-from pathlib import Path
-
 import aiohttp
 
 from tests.kube.apiclient import STRATEGIC_PATCH, ApiClient, Json
-from tests.kube.certificates import KeyPair
-from tests.kube.errors import ApiError
-from tests.kube.network import HOSTS_A_ROW, POD_ROWS, Block, free_port
-from tests.kube.runner.background import Background, persistently
+from tests.kube.control_plane import ControlPlane
+from tests.kube.network import HOSTS_A_ROW, POD_ROWS, free_ports
+from tests.kube.runner.background import Background, persistently, unless_gone
 from tests.kube.runner.claims import Claims
 from tests.kube.runner.container import Container
 from tests.kube.runner.environment import Node
@@ -23,30 +19,19 @@ from tests.kube.runner.objects import Kind, Objects
 from tests.kube.runner.pod import Grounds, Pod
 from tests.kube.runner.scheduler import decide
 from tests.kube.runner.volumes import Sources
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What a pod runner is made for."""
-
-    server: str
-    authority: Path
-    node_keys: KeyPair
-    block: Block
-    folder: Path
-    images: Images
-    network_faults: bool
+from tests.kube.settings import ClusterSettings
 
 
 class PodRunner:
     """Kubelet and scheduler of one cluster."""
 
-    def __init__(self, client: ApiClient, settings: Settings) -> None:
+    def __init__(self, client: ApiClient, plane: ControlPlane, settings: ClusterSettings) -> None:
         self._client = client
+        self._plane = plane
         self._settings = settings
         self._background = Background()
         self.faults = Faults()
-        self._node = Node(NAME, settings.block.node_address)
+        self._node = Node(NAME, plane.plan.block.node_address)
         self._pods: dict[str, Pod] = {}
         self._next_address = 0
         self._binding: set[str] = set()
@@ -54,7 +39,7 @@ class PodRunner:
         self._pod_informer = Informer(client, "/api/v1/pods", self._changed, self._gone)
         self._node_informer = Informer(client, "/api/v1/nodes", self._node_changed, lambda _: None)
         self._objects = Objects(client, self._object_changed)
-        self.claims = Claims(client, settings.folder / "volumes", self._background, self._claim_bound)
+        self.claims = Claims(client, plane.plan.folder / "volumes", self._background, self._claim_bound)
 
     @property
     def problems(self) -> list[str]:
@@ -63,10 +48,10 @@ class PodRunner:
 
     async def start(self, version: str) -> None:
         """Register the node and begin to look at pods."""
-        settings = self._settings
-        port = free_port(self._node.address)
+        plan, images = self._plane.plan, Images.of(self._settings)
+        port = free_ports(self._node.address, 1)[0]
         session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True, limit=0))
-        launcher = Launcher(settings.server, self._node, settings.images, self._objects, self.faults, session)
+        launcher = Launcher(plan.server, self._node, images, self._objects, self.faults, session)
         self._grounds = Grounds(
             client=self._client,
             launcher=launcher,
@@ -74,11 +59,13 @@ class PodRunner:
             faults=self.faults,
             events=Events(self._client, self._node, self._background),
             background=self._background,
-            folder=settings.folder / "pods",
-            logs=settings.folder / "logs" / "pods",
-            relayed=settings.network_faults,
+            folder=plan.folder / "pods",
+            logs=plan.folder / "logs" / "pods",
+            relayed=self._settings.network_faults,
         )
-        await serve_logs(self._node.address, port, settings.node_keys, settings.authority, self.container)
+        await serve_logs(
+            self._node.address, port, self._plane.node_server, self._plane.authority.certificate, self.container
+        )
         await self.claims.prepare()
         await self._client.create("/api/v1/nodes", node_object(self._node.address, port, version))
         informers = [self._node_informer, *self._objects.informers.values(), self.claims.informer]
@@ -137,7 +124,7 @@ class PodRunner:
             if decision.bind:
                 target = {"apiVersion": "v1", "kind": "Node", "name": NAME}
                 body = {"metadata": {"name": name, "uid": uid}, "target": target}
-                await persistently(lambda: self._client.create(f"{path}/binding", body))
+                await unless_gone(persistently(lambda: self._client.create(f"{path}/binding", body)))
             elif decision.unschedulable and not _says(item, decision.unschedulable):
                 condition = {
                     "type": "PodScheduled",
@@ -146,10 +133,7 @@ class PodRunner:
                     "message": decision.unschedulable,
                 }
                 body = {"metadata": {"uid": uid}, "status": {"conditions": [condition]}}
-                await persistently(lambda: self._client.patch(f"{path}/status", body, STRATEGIC_PATCH))
-        except ApiError as error:
-            if error.status not in {404, 409}:  # gone, replaced, or bound by somebody else
-                raise
+                await unless_gone(persistently(lambda: self._client.patch(f"{path}/status", body, STRATEGIC_PATCH)))
         finally:
             self._binding.discard(uid)
 
@@ -171,7 +155,7 @@ class PodRunner:
     def _free_address(self) -> str:
         taken = {pod.address for pod in self._pods.values()}
         while True:
-            address = self._settings.block.pod_address(self._next_address % (POD_ROWS * HOSTS_A_ROW))
+            address = self._plane.plan.block.pod_address(self._next_address % (POD_ROWS * HOSTS_A_ROW))
             self._next_address += 1
             if address not in taken:
                 return address

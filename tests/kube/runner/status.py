@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tests.kube.apiclient import Json
-from tests.kube.runner.states import ContainerState, Running, Terminated, Waiting
+from tests.kube.runner.states import ContainerState, Terminated, Waiting
 
 
 @dataclass(frozen=True)
@@ -74,22 +74,17 @@ def _condition(kind: str, *, good: bool, reason: str = "", message: str = "") ->
 
 def _phase(observed: Observed) -> str:
     policy = observed.pod["spec"].get("restartPolicy", "Always")
-    for state in observed.init:
-        failed = isinstance(state.current, Terminated) and state.current.exit_code != 0
-        if failed and policy == "Never":
-            return "Failed"
-        if not isinstance(state.current, Terminated) or failed:
-            return "Pending"
+    final = "deletionTimestamp" in observed.pod["metadata"] or policy == "Never"
     current = [state.current for state in observed.containers]
-    if any(isinstance(state, Running) for state in current):
+    init = [state.current for state in observed.init]
+    if any(isinstance(state, Terminated) and state.exit_code for state in init) and policy == "Never":
+        return "Failed"
+    started = any(state.last or not isinstance(state.current, Waiting) for state in observed.containers)
+    if not started:
+        return "Pending"
+    exits = [state.exit_code for state in current if isinstance(state, Terminated)]
+    if len(exits) < len(current):
         return "Running"
-    if any(isinstance(state, Waiting) for state in current):
-        # One that has run before only waits for its next start.
-        return "Running" if any(state.last for state in observed.containers) else "Pending"
-    ended = [state.exit_code for state in current if isinstance(state, Terminated)]
-    stopping = "deletionTimestamp" in observed.pod["metadata"]
-    if policy == "Always" and not stopping:
-        return "Running"
-    if any(ended) and policy == "OnFailure" and not stopping:
-        return "Running"
-    return "Failed" if any(ended) else "Succeeded"
+    if any(exits):
+        return "Failed" if final else "Running"
+    return "Succeeded" if final or policy == "OnFailure" else "Running"

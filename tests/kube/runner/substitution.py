@@ -17,7 +17,7 @@ class Substitution:
     folders: Mapping[str, str]
 
     def __call__(self, text: str) -> str:
-        """`text` with every wildcard address and mount path replaced, in one pass: a replacement is never replaced again."""
+        """`text` with every wildcard address and mount path replaced; what is put in is never replaced again."""
         return self._pattern.sub(self._replacement, text)
 
     @cached_property

@@ -9,7 +9,7 @@ from tests.kube.runner.atomic import File, write_files
 from tests.kube.runner.claims import Claims
 from tests.kube.runner.environment import Node, data_of, field_of
 from tests.kube.runner.objects import Kind, Objects
-from tests.kube.runner.problems import NotYet, Unsupported
+from tests.kube.runner.problems import NotYetError, UnsupportedError
 from tests.kube.runner.substitution import Substitution
 
 CREATING = "ContainerCreating"
@@ -34,12 +34,12 @@ def source_of(volume: Json) -> tuple[str, Json]:
 
 
 def folder_of(volume: Json, namespace: str, pod_folder: Path, claims: Claims) -> Path:
-    """The folder of a volume, made where it isn't there; raises NotYet for an unbound claim, Unsupported."""
+    """The folder of a volume, made where it isn't there; raises NotYetError for an unbound claim, UnsupportedError."""
     kind, source = source_of(volume)
     if kind == "persistentVolumeClaim":
         bound = claims.folder_of(namespace, source["claimName"])
         if bound is None:
-            raise NotYet(f'persistentvolumeclaim "{source["claimName"]}" is not bound', CREATING)
+            raise NotYetError(f'persistentvolumeclaim "{source["claimName"]}" is not bound', CREATING)
         return bound
     if kind == "hostPath":
         path = Path(source["path"])
@@ -50,15 +50,15 @@ def folder_of(volume: Json, namespace: str, pod_folder: Path, claims: Claims) ->
         folder = pod_folder / "volumes" / volume["name"]
         folder.mkdir(parents=True, exist_ok=True)
         return folder
-    raise Unsupported(f"the pod runner has no volumes of type {kind} (volume {volume['name']})")
+    raise UnsupportedError(f"the pod runner has no volumes of type {kind} (volume {volume['name']})")
 
 
 def mount_folders(container: Json, folders: Mapping[str, Path]) -> dict[str, str]:
-    """The folder or file for each mount path of a container; raises Unsupported."""
+    """The folder or file for each mount path of a container; raises UnsupportedError."""
     mounts: dict[str, str] = {}
     for mount in container.get("volumeMounts", []):
         if "subPathExpr" in mount:
-            raise Unsupported("the pod runner does not know subPathExpr")
+            raise UnsupportedError("the pod runner does not know subPathExpr")
         target = folders[mount["name"]] / mount.get("subPath", "")
         mounts[mount["mountPath"].rstrip("/") or "/"] = str(target)
     return mounts
@@ -82,7 +82,7 @@ def names_object(volume: Json, kind: Kind, name: str) -> bool:
 async def fill(volume: Json, folder: Path, pod: Json, sources: Sources, substitute: Substitution) -> None:
     """Write the content of a volume that comes from the API; every file changes at the same instant.
 
-    Raises NotYet for an object that isn't there and isn't optional.
+    Raises NotYetError for an object that isn't there and isn't optional.
     """
     kind, source = source_of(volume)
     if kind not in FROM_THE_API:
@@ -109,7 +109,7 @@ async def _part(part: Json, pod: Json, sources: Sources, substitute: Substitutio
         case "serviceAccountToken":
             return {source["path"]: File(await _token(source, pod, sources.client), mode)}
         case _:
-            raise Unsupported(f"the pod runner can't project {kind}")
+            raise UnsupportedError(f"the pod runner can't project {kind}")
 
 
 def _files(data: Mapping[str, bytes], source: Json, mode: int) -> dict[str, File]:
@@ -120,7 +120,7 @@ def _files(data: Mapping[str, bytes], source: Json, mode: int) -> dict[str, File
         if item["key"] in data:
             files[item["path"]] = File(data[item["key"]], item.get("mode") or mode)
         elif not source.get("optional"):
-            raise NotYet(f"references non-existent key: {item['key']}", CREATING)
+            raise NotYetError(f"references non-existent key: {item['key']}", CREATING)
     return files
 
 
@@ -133,7 +133,7 @@ def _substituted(value: bytes, substitute: Substitution) -> bytes:
 
 def _field(item: Json, pod: Json, node: Node, substitute: Substitution, mode: int) -> File:
     if "fieldRef" not in item:
-        raise Unsupported(f"the pod runner knows only fieldRef in downward API volumes ({item['path']})")
+        raise UnsupportedError(f"the pod runner knows only fieldRef in downward API volumes ({item['path']})")
     value = field_of(pod, substitute.address, node, item["fieldRef"]["fieldPath"])
     return File(value.encode(), item.get("mode") or mode)
 
