@@ -51,7 +51,7 @@ def read(path: Path) -> Document:
         line = None if mark is None else mark.line + 1
         raise ConfigError(path, Problem(f"is not valid YAML: {error.problem}", line=line)) from error
     except yaml.YAMLError as error:
-        raise ConfigError(path, Problem(f"is not valid YAML: {error}")) from error
+        raise ConfigError(path, Problem(f"is not valid YAML: {str(error).splitlines()[0]}")) from error
     if root is None:
         raise ConfigError(path, Problem("is empty"))
     if not isinstance(root, yaml.MappingNode):
@@ -73,7 +73,7 @@ def _text(path: Path) -> str:
 
 
 class _Builder:
-    """Plain data from YAML nodes, with lines; mistakes that a later field would hide are collected."""
+    """Plain data from YAML nodes, with lines; mistakes that the data doesn't show are collected."""
 
     def __init__(self, loader: yaml.SafeLoader) -> None:
         self.lines: dict[Location, int] = {}
@@ -82,7 +82,6 @@ class _Builder:
         self._open: list[yaml.Node] = []
 
     def mapping(self, node: yaml.MappingNode, location: Location) -> dict[str, object]:
-        self._loader.flatten_mapping(node)
         data: dict[str, object] = {}
         for name, key, value in self._fields(node):
             here = (*location, name)
@@ -112,7 +111,7 @@ class _Builder:
                 return self.mapping(node, location)
             if isinstance(node, yaml.SequenceNode):
                 return [self._item(item, (*location, index)) for index, item in enumerate(node.value)]
-            return self._scalar(node, location)
+            return self._scalar(node)
         finally:
             self._open.pop()
 
@@ -120,13 +119,13 @@ class _Builder:
         self.lines[location] = _line(node)
         return self._value(node, location)
 
-    def _scalar(self, node: yaml.Node, location: Location) -> object:
+    def _scalar(self, node: yaml.Node) -> object:
         try:
             return self._loader.construct_object(node)  # pyright: ignore[reportUnknownMemberType] # the stubs lack it
-        except (yaml.YAMLError, ValueError):
-            message = f"{dotted(location)} is not a value that YAML knows: {node.value}"
-            self.problems.append(Problem(message, dotted(location), _line(node)))
-            return None
+        except yaml.YAMLError:
+            return {node.tag: node.value}  # a tag like !secret: no field takes it, and the message shows it
+        except ValueError:
+            return node.value  # looks like a date or number but is none: text
 
 
 def _line(node: yaml.Node) -> int:

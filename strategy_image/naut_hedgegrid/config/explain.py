@@ -23,8 +23,14 @@ def problems(error: ValidationError, document: Document, model: type[BaseModel])
         field = dotted(detail["loc"])
         if detail["type"] == "missing" and field in meant:
             continue  # it is there under a wrong name, which is said already
+        if any(_inside(other["loc"], detail["loc"]) for other in details):
+            continue  # a list of refused items counts as too short
         found.append(Problem(_message(detail, schema), field, document.line(detail["loc"])))
     return found
+
+
+def _inside(inner: Location, outer: Location) -> bool:
+    return len(inner) > len(outer) and inner[: len(outer)] == outer
 
 
 def _message(detail: ErrorDetails, schema: Schema) -> str:
