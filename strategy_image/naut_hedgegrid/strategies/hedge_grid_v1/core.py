@@ -163,17 +163,18 @@ class GridCore:
         """The controls have changed. Closing what they close comes first; then what they open."""
         raised = [leg for leg in Leg if levels[leg] is LegLevel.FLAT and self.levels[leg] is not LegLevel.FLAT]
         lowered = [leg for leg in Leg if levels[leg] is not LegLevel.FLAT and self.levels[leg] is LegLevel.FLAT]
-        changed = (levels, throttle, held) != (self.levels, self.throttle, self.held)
+        everywhere = (throttle, held) != (self.throttle, self.held)
+        changed = [leg for leg in Leg if everywhere or levels[leg] is not self.levels[leg]]
         self.levels, self.throttle, self.held = dict(levels), throttle, held
         self._barred = dict(levels)
         if not self.started:
             return []
         for leg in raised:
             self._engage(leg)
-        if changed:
-            for leg in lowered:
-                self._cover_leg(leg)
-            self._evaluate_all()
+        for leg in lowered:
+            self._cover_leg(leg)
+        for leg in changed:
+            self._evaluate(leg)
         self._advance_loops()
         return self._taken()
 

@@ -138,9 +138,8 @@ class HedgeGridV1:
         Raises:
             ValueError: outside 0.0..1.0, NaN included.
         """
-        if not 0.0 <= throttle <= 1.0:
-            raise ValueError(f"throttle {throttle} is outside 0.0..1.0")
-        self.port.call(lambda: self._change(control.with_api_throttle(self._controls, throttle)))
+        checked = checked_throttle(throttle)
+        self.port.call(lambda: self._change(control.with_api_throttle(self._controls, checked)))
 
     def get_ladders_snapshot(self) -> dict[str, Any]:
         """Both ladders as last computed; empty before the first."""
@@ -171,6 +170,15 @@ class HedgeGridV1:
         await self._engage(control.with_api_flatten(self._controls, legs, self._clock.wall(), new_operation_id))
         return {**answer, "operationID": self._operation_ids(legs)}
 
+    async def scale(self, throttle: float) -> ControlReport:
+        """`set_throttle` without blocking the loop.
+
+        Raises:
+            ValueError: outside 0.0..1.0, NaN included.
+        """
+        await self._engage(control.with_api_throttle(self._controls, checked_throttle(throttle)))
+        return self.report()
+
     async def resume(self, latch_id: str, side: str) -> ControlReport:
         """Release a latch by its id.
 
@@ -199,6 +207,10 @@ class HedgeGridV1:
     def figures(self) -> reports.Figures:
         """The grid's figures at the newest quote."""
         return self._figures()
+
+    def unprotected(self, leg: Leg) -> Decimal | None:
+        """Held quantity of a leg that no exit stands for; None until the venue's books are read."""
+        return self._core.unprotected(leg) if self._core.started else None
 
     def orders(self) -> list[dict[str, Any]]:
         """Orders that aren't terminal."""
@@ -243,6 +255,14 @@ class HedgeGridV1:
     def on_market_end(self) -> None:
         """The market has no more data."""
         self._guard(self._core.on_market_end)
+
+    def on_timer(self) -> None:
+        """Time has passed; called every `TIMER_SECONDS` on the strategy's loop."""
+        now = self._clock.monotonic()
+        if not self.synced and now - self._began > HELD_SECONDS:
+            self._guard(lambda: self._core.fault(NO_DOCUMENT, f"no control document for {HELD_SECONDS:.0f} s"))
+        self._guard(self._core.on_timer)
+        self._outbox.pump(now)
 
     def on_error(self, error: Exception) -> None:
         """A callback of the engine failed: entries stop until the process is restarted."""
@@ -396,16 +416,12 @@ class HedgeGridV1:
         except RuntimeError:
             return
         self.port.bind()
-        self._timer = loop.call_later(TIMER_SECONDS, self._on_timer)
+        self._timer = loop.call_later(TIMER_SECONDS, self._tick)
 
-    def _on_timer(self) -> None:
-        now = self._clock.monotonic()
-        if not self.synced and now - self._began > HELD_SECONDS:
-            self._guard(lambda: self._core.fault(NO_DOCUMENT, f"no control document for {HELD_SECONDS:.0f} s"))
-        self._guard(self._core.on_timer)
-        self._outbox.pump(now)
+    def _tick(self) -> None:
+        self.on_timer()
         if self._gateway is not None:
-            self._timer = asyncio.get_running_loop().call_later(TIMER_SECONDS, self._on_timer)
+            self._timer = asyncio.get_running_loop().call_later(TIMER_SECONDS, self._tick)
 
 
 def legs_of(side: str) -> tuple[Leg, ...]:
@@ -418,6 +434,17 @@ def legs_of(side: str) -> tuple[Leg, ...]:
     if legs is None:
         raise ValueError(f"side {side!r} is not one of 'long', 'short', 'both'")
     return legs
+
+
+def checked_throttle(throttle: float) -> float:
+    """The throttle.
+
+    Raises:
+        ValueError: outside 0.0..1.0, NaN included.
+    """
+    if not 0.0 <= throttle <= 1.0:
+        raise ValueError(f"throttle {throttle} is outside 0.0..1.0")
+    return throttle
 
 
 def new_operation_id() -> str:
