@@ -32,6 +32,11 @@ class LoopPort:
         """There is a loop to run on."""
         return self._loop is not None and not self._loop.is_closed()
 
+    @property
+    def here(self) -> bool:
+        """The loop is the calling thread's."""
+        return self.bound and threading.get_ident() == self._thread
+
     def release(self) -> None:
         """The loop is about to end."""
         self._loop = None
