@@ -180,45 +180,45 @@ def exit_(quantity: str, *, n: int = 1, part: int = 0, status: OrderStatus = Ord
 
 
 def test_r15_each_fill_gets_its_own_exit_at_once() -> None:
-    part = next_step(lot("0.003", done=False), [], [], BTC)
+    part = next_step(lot("0.003", done=False), [], list, BTC)
     assert part == PlaceExit(lot("0.003", done=False), D("0.003"), D(42105))
-    more = next_step(lot("0.010", done=False), [exit_("0.003")], [], BTC)
+    more = next_step(lot("0.010", done=False), [exit_("0.003")], list, BTC)
     assert isinstance(more, PlaceExit)
     assert more.quantity == D("0.007")
 
 
 def test_r15_a_part_below_the_minimum_waits_for_the_next_fill() -> None:
-    assert next_step(lot("0.001", done=False), [], [], BTC) is None
-    joined = next_step(lot("0.002", done=False), [], [], BTC)
+    assert next_step(lot("0.001", done=False), [], list, BTC) is None
+    joined = next_step(lot("0.002", done=False), [], list, BTC)
     assert isinstance(joined, PlaceExit)
     assert joined.quantity == D("0.002")
 
 
 def test_r15_the_rest_of_a_terminal_entry_joins_the_newest_exit() -> None:
     exits = [exit_("0.004"), exit_("0.005", part=1)]
-    step = next_step(lot("0.010"), exits, [], BTC)
+    step = next_step(lot("0.010"), exits, list, BTC)
     assert step == CancelExit(exits[1])
     leaving = [exits[0], replace(exits[1], status=OrderStatus.CANCELING)]
-    assert next_step(lot("0.010"), leaving, [], BTC) is None
-    again = next_step(lot("0.010"), [exits[0]], [], BTC)
+    assert next_step(lot("0.010"), leaving, list, BTC) is None
+    again = next_step(lot("0.010"), [exits[0]], list, BTC)
     assert isinstance(again, PlaceExit)
     assert again.quantity == D("0.006")
 
 
 def test_r15_a_rest_without_an_exit_moves_to_the_nearest_lot_else_goes_alone() -> None:
     near, far = lot("0.01", n=2, price=41790), lot("0.01", n=3, price=41000)
-    step = next_step(lot("0.001"), [], [far, near], BTC)
+    step = next_step(lot("0.001"), [], lambda: [far, near], BTC)
     assert isinstance(step, MoveRest)
     source, target = step.applied()
     assert (target.key, target.open, source.open) == (near.key, D("0.011"), D(0))
-    alone = next_step(lot("0.001"), [], [], BTC)
+    alone = next_step(lot("0.001"), [], list, BTC)
     assert isinstance(alone, PlaceExit)
 
 
 def test_a_covered_lot_needs_nothing() -> None:
     whole = lot("0.010", sold="0.004")
     assert uncovered(whole, [exit_("0.006")]) == 0
-    assert next_step(whole, [exit_("0.006")], [], BTC) is None
+    assert next_step(whole, [exit_("0.006")], list, BTC) is None
 
 
 # -- freshness

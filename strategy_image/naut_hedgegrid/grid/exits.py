@@ -1,6 +1,6 @@
 """Rules R13 to R15: what has to happen so that every held quantity has its take-profit."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
@@ -52,13 +52,13 @@ def uncovered(lot: Lot, exits: Iterable[WorkingOrder]) -> Decimal:
 def next_step(
     lot: Lot,
     exits: Sequence[WorkingOrder],
-    neighbours: Sequence[Lot],
+    neighbours: Callable[[], Sequence[Lot]],
     instrument: Instrument,
 ) -> ExitStep | None:
     """The next step that covers a lot, None when there is nothing to do or to wait for.
 
-    `exits` are the lot's exits that aren't terminal, oldest first; `neighbours` the leg's other lots that have a
-    resting exit.
+    `exits` are the lot's exits that aren't terminal, oldest first; `neighbours` gives the leg's other lots that
+    have a resting exit.
     """
     rest = uncovered(lot, exits)
     if rest <= 0 or any(order.status is OrderStatus.CANCELING for order in exits):
@@ -67,7 +67,11 @@ def next_step(
 
 
 def _place_or_join(
-    lot: Lot, rest: Decimal, exits: Sequence[WorkingOrder], neighbours: Sequence[Lot], instrument: Instrument
+    lot: Lot,
+    rest: Decimal,
+    exits: Sequence[WorkingOrder],
+    neighbours: Callable[[], Sequence[Lot]],
+    instrument: Instrument,
 ) -> ExitStep | None:
     price = take_profit_price(lot.key.leg, lot.price, lot.step, lot.take_profit_steps, instrument.tick_size)
     if is_tradable(rest, price, instrument):
@@ -77,7 +81,7 @@ def _place_or_join(
         return None
     if resting:
         return CancelExit(resting[-1])
-    if neighbours:
-        nearest = min(neighbours, key=lambda other: (abs(other.price - lot.price), -other.seq))
+    if others := neighbours():
+        nearest = min(others, key=lambda other: (abs(other.price - lot.price), -other.seq))
         return MoveRest(lot, nearest, rest)
     return PlaceExit(lot, rest, price)

@@ -101,8 +101,15 @@ class Ledger:
 
     def __init__(self, owner: str, snapshot: Snapshot) -> None:
         self.owner = owner
-        self.lots: dict[LotKey, Lot] = {lot.key: lot for lot in snapshot.lots}
-        self.orders: dict[str, WorkingOrder] = {order.client_order_id: order for order in snapshot.orders}
+        self.orders: dict[str, WorkingOrder] = {}
+        """Orders that aren't terminal, by client order id."""
+        self._lots: dict[Leg, dict[LotKey, Lot]] = {leg: {} for leg in Leg}
+        self._entries: dict[Leg, dict[str, WorkingOrder]] = {leg: {} for leg in Leg}
+        self._exits: dict[LotKey, dict[str, WorkingOrder]] = {}
+        for lot in snapshot.lots:
+            self._lots[lot.key.leg][lot.key] = lot
+        for order in snapshot.orders:
+            self._index(order)
         self.positions: dict[Leg, Decimal] = {leg: self._held(leg) for leg in Leg}
         self.entry_prices: dict[Leg, Decimal | None] = dict.fromkeys(Leg)
         """Average entry of each leg; None while flat or not read from the venue yet."""
@@ -125,21 +132,30 @@ class Ledger:
 
     # -- reading
 
+    @property
+    def has_lots(self) -> bool:
+        """Something is held, or an entry is partly filled."""
+        return any(self._lots.values())
+
+    def lot(self, key: LotKey) -> Lot | None:
+        """A lot that isn't closed; None for any other."""
+        return self._lots[key.leg].get(key)
+
+    def lots_of(self, leg: Leg) -> list[Lot]:
+        """Lots of a leg, oldest first."""
+        return list(self._lots[leg].values())
+
     def entries(self, leg: Leg) -> list[WorkingOrder]:
         """Entries of a leg that aren't terminal."""
-        return [order for order in self.orders.values() if order.leg is leg and order.role is Role.ENTRY]
+        return list(self._entries[leg].values())
 
     def exits(self, key: LotKey) -> list[WorkingOrder]:
         """Exits of a lot that aren't terminal, oldest first."""
-        return [o for o in self.orders.values() if o.role is Role.TAKE_PROFIT and o.lot == key]
+        return list(self._exits[key].values()) if key in self._exits else []
 
     def of_leg(self, leg: Leg) -> list[WorkingOrder]:
         """All orders of a leg that aren't terminal."""
         return [order for order in self.orders.values() if order.leg is leg]
-
-    def lots_of(self, leg: Leg) -> list[Lot]:
-        """Lots of a leg, oldest first."""
-        return sorted((lot for lot in self.lots.values() if lot.key.leg is leg), key=lambda lot: lot.seq)
 
     def unexplained(self, leg: Leg) -> Decimal:
         """Position of a leg that no lot accounts for; below 0 where the lots hold more than the venue."""
@@ -174,7 +190,7 @@ class Ledger:
 
     def set_status(self, order: WorkingOrder, status: OrderStatus) -> None:
         """The order has got on its way. Not stored: after a restart the venue says how orders stand."""
-        self.orders[order.client_order_id] = order.with_status(status)
+        self._index(order.with_status(status))
 
     def filled(self, fill: OrderFilled, take_profit_steps: int) -> LotKey | None:
         """Book a fill; the lot that it belongs to, None for one that was booked before or belongs to none."""
@@ -209,8 +225,9 @@ class Ledger:
         order = self.orders.pop(client_order_id, None)
         if order is None:
             return None
+        self._unindex(order)
         self._changes.orders[client_order_id] = None
-        if order.role is Role.ENTRY and (lot := self.lots.get(order.lot)) is not None:
+        if order.role is Role.ENTRY and (lot := self.lot(order.lot)) is not None:
             self._put(replace(lot, entry_done=True))
         return order
 
@@ -234,9 +251,8 @@ class Ledger:
         self._adopt_orders(state, start=start)
         if start:
             working = {order.lot for order in self.orders.values() if order.role is Role.ENTRY}
-            for key, lot in list(self.lots.items()):
-                if key not in working:
-                    self._put(replace(lot, entry_done=True))
+            for lot in [lot for leg in Leg for lot in self.lots_of(leg) if lot.key not in working]:
+                self._put(replace(lot, entry_done=True))
         for leg in Leg:
             self.positions[leg] = state.positions[leg].quantity
             self.entry_prices[leg] = state.positions[leg].entry_price
@@ -268,7 +284,23 @@ class Ledger:
             self.entry_prices[fill.leg] = (before * (entry or ZERO) + fill.quantity * fill.price) / after
 
     def _held(self, leg: Leg) -> Decimal:
-        return sum((lot.open for lot in self.lots.values() if lot.key.leg is leg), ZERO)
+        return sum((lot.open for lot in self._lots[leg].values()), ZERO)
+
+    def _index(self, order: WorkingOrder) -> None:
+        self.orders[order.client_order_id] = order
+        if order.role is Role.ENTRY:
+            self._entries[order.leg][order.client_order_id] = order
+        elif order.role is Role.TAKE_PROFIT:
+            self._exits.setdefault(order.lot, {})[order.client_order_id] = order
+
+    def _unindex(self, order: WorkingOrder) -> None:
+        if order.role is Role.ENTRY:
+            del self._entries[order.leg][order.client_order_id]
+        elif order.role is Role.TAKE_PROFIT:
+            exits = self._exits[order.lot]
+            del exits[order.client_order_id]
+            if not exits:
+                del self._exits[order.lot]
 
     def _take_n(self) -> int:
         n = self._next_n
@@ -277,7 +309,7 @@ class Ledger:
         return n
 
     def _add(self, order: WorkingOrder) -> WorkingOrder:
-        self.orders[order.client_order_id] = order
+        self._index(order)
         self._changes.orders[order.client_order_id] = order
         return order
 
@@ -288,15 +320,16 @@ class Ledger:
             self.ended(order.client_order_id)
 
     def _put(self, lot: Lot) -> None:
+        lots = self._lots[lot.key.leg]
         if lot.closed:
-            self.lots.pop(lot.key, None)
+            lots.pop(lot.key, None)
             self._changes.lots[lot.key] = None
         else:
-            self.lots[lot.key] = lot
+            lots[lot.key] = lot
             self._changes.lots[lot.key] = lot
 
     def _opened(self, key: LotKey, fill: OrderFilled, order: WorkingOrder | None, take_profit_steps: int) -> None:
-        lot = self.lots.get(key)
+        lot = self.lot(key)
         if lot is None:
             price = order.price if order is not None and order.price is not None else fill.price
             step = order.step if order is not None else self.ladder.step if self.ladder is not None else ZERO
@@ -305,7 +338,7 @@ class Ledger:
         self._put(replace(lot, bought=lot.bought + fill.quantity))
 
     def _closed(self, key: LotKey, quantity: Decimal) -> None:
-        lot = self.lots.get(key)
+        lot = self.lot(key)
         own = min(quantity, lot.open) if lot is not None else ZERO
         if lot is not None:
             self._put(replace(lot, sold=lot.sold + own))
@@ -325,7 +358,7 @@ class Ledger:
         step = self.ladder.step if self.ladder is not None else ZERO
         order = _order(ident, found.kind, found.quantity, found.price, step, post_only=found.post_only)
         self._add(replace(order, status=OrderStatus.OPEN, filled=found.filled))
-        lot = self.lots.get(order.lot)
+        lot = self.lot(order.lot)
         if ident.role is Role.TAKE_PROFIT and lot is not None and lot.next_part <= ident.part:
             self._put(replace(lot, next_part=ident.part + 1))
 

@@ -8,7 +8,7 @@ from collections import Counter
 from decimal import Decimal
 
 from hedgegrid_api.types import LegLevel
-from naut_hedgegrid.domain.grid import LotKey, OrderStatus, Rung, WorkingOrder
+from naut_hedgegrid.domain.grid import Ladder, Lot, LotKey, OrderStatus, Rung, WorkingOrder
 from naut_hedgegrid.domain.values import (
     ZERO,
     CancelRejected,
@@ -71,6 +71,7 @@ class GridCore:
         self._clock = clock
         self._bars = BarAggregator(bar_seconds)
         self._freshness = Freshness(stale_seconds)
+        self._basis: dict[Leg, tuple[Ladder, Decimal]] = {}
         self._refused: set[LotKey] = set()
         self._waiting: set[Leg] = set()
         self._reads = 0
@@ -213,10 +214,10 @@ class GridCore:
     def _on_bar(self, bar: Bar, quote: Quote) -> None:
         self.last_bar = bar
         self._freshness.on_bar()
-        self._refused.clear()
         self._check_data()
-        for leg in Leg:
-            self._cover_leg(leg)
+        refused, self._refused = self._refused, set()
+        for key in refused:
+            self._cover(key)
         ladder = self.ledger.ladder
         if ladder is not None and self.started and STALE_DATA not in self.faults:
             moved = recentred(
@@ -225,7 +226,7 @@ class GridCore:
                 quote.mark,
                 self._settings,
                 self._instrument.tick_size,
-                has_lots=bool(self.ledger.lots),
+                has_lots=self.ledger.has_lots,
             )
             if moved is not None:
                 self.ledger.set_ladder(moved)
@@ -276,7 +277,7 @@ class GridCore:
 
     def _exit_as_taker(self, order: WorkingOrder) -> None:
         """Rule R14: a take-profit that would cross is sent again at once as a plain limit at the same price."""
-        lot = self.ledger.lots.get(order.lot)
+        lot = self.ledger.lot(order.lot)
         if lot is not None and order.price is not None:
             self._submit(self.ledger.new_exit(lot, order.quantity, order.price, post_only=False))
 
@@ -298,15 +299,10 @@ class GridCore:
         """Rules R13 and R15 for one lot, unless its leg is being flattened."""
         if not self.started or self.levels[key.leg] is LegLevel.FLAT or key in self._refused or self._closing(key.leg):
             return
-        lot = self.ledger.lots.get(key)
+        lot = self.ledger.lot(key)
         if lot is None:
             return
-        neighbours = [
-            other
-            for other in self.ledger.lots_of(key.leg)
-            if other.key != key and any(o.status is OrderStatus.OPEN for o in self.ledger.exits(other.key))
-        ]
-        match next_step(lot, self.ledger.exits(key), neighbours, self._instrument):
+        match next_step(lot, self.ledger.exits(key), lambda: self._neighbours(key), self._instrument):
             case PlaceExit(quantity=quantity, price=price):
                 self._submit(self.ledger.new_exit(lot, quantity, price, post_only=True))
             case CancelExit(order=order):
@@ -316,6 +312,14 @@ class GridCore:
                 self._cover(move.target.key)
             case None:
                 pass
+
+    def _neighbours(self, key: LotKey) -> list[Lot]:
+        """The leg's other lots that have a resting exit."""
+        return [
+            other
+            for other in self.ledger.lots_of(key.leg)
+            if other.key != key and any(o.status is OrderStatus.OPEN for o in self.ledger.exits(other.key))
+        ]
 
     # -- inside: entries
 
@@ -336,7 +340,7 @@ class GridCore:
             self.ledger.set_ladder(first_ladder(quote.mid, self._settings, self._instrument.tick_size))
         ladder = self.ledger.ladder
         if ladder is not None:
-            self.ladders[leg] = tuple(rungs(ladder, leg, self._settings, self._instrument, self.throttle))
+            self._lay_out(leg, ladder)
         if not self.started:
             return
         if self.entries_stopped(leg):
@@ -363,6 +367,13 @@ class GridCore:
             self._submit(self.ledger.new_entry(rung))
         if diff.waiting:
             self._waiting.add(leg)
+
+    def _lay_out(self, leg: Leg, ladder: Ladder) -> None:
+        """All rungs of a leg, computed again only where ladder or throttle have changed."""
+        basis = (ladder, self.throttle)
+        if self._basis.get(leg) != basis:
+            self._basis[leg] = basis
+            self.ladders[leg] = tuple(rungs(ladder, leg, self._settings, self._instrument, self.throttle))
 
     def _stop_entries(self, leg: Leg) -> None:
         self.dropped[leg] = Counter({Drop.GATE: self._settings.levels[leg]})
