@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, cast
 
 from pydantic import BaseModel
 
-from hedgegrid_api.rules import Schema
+from hedgegrid_api.rules import Schema, formatted
 from hedgegrid_api.status import HedgeGridStatus
 from hedgegrid_api.types import GROUP, KIND, PLURAL, VERSION
 from hedgegrid_api.v1alpha1 import NAME_RULE, PRINTER_COLUMNS, SCOPE, HedgeGridSpec
@@ -136,9 +136,24 @@ def _resolved(node: Schema, definitions: Schema) -> Schema:
         if isinstance(node.get(inner), dict):
             schema[inner] = _resolved(node[inner], definitions)
     schema |= {key: value for key, value in node.items() if key.startswith("x-kubernetes-")}
+    if any(float(schema[bound]) % 1 for bound in ("minimum", "maximum") if bound in schema):
+        schema[_RULES] = [_fractional_bounds(schema)]
     default = _written_out(schema.pop("default", None))
     # Empty is the same as absent for every group and list without defaults.
     return schema if default in (None, {}, []) else schema | {"default": default}
+
+
+def _fractional_bounds(schema: Schema) -> Schema:
+    """The bounds of a number once more, as a rule: the API server cuts a bound to its whole part for a whole number.
+
+    `minimum: 0.1` would let 0 pass.
+    """
+    words = f"must be {allowed(schema)}"
+    return {
+        "rule": f"self >= {float(schema['minimum'])} && self <= {float(schema['maximum'])}",
+        "message": words,
+        "messageExpression": formatted(f"{words}; not %s", "string(self)"),
+    }
 
 
 def _merged(node: Schema, definitions: Schema) -> Schema:

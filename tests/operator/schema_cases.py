@@ -252,6 +252,9 @@ REFUSED = (
     *_out_of("sim.fundingIntervalHours", 1, 24, 0, 25),
     *_out_of("sim.filters.maxOrders", 20, 10000, 19, 10001),
     *_out_of("deletion.timeoutSeconds", 0, 3600, -1, 3601),
+    # The API server cuts a fractional bound to its whole part where the value is whole.
+    Refused("scale-zero", {"grid.qtyScale": 0}, ("spec.grid.qtyScale", "must be 0.1 to 3; not 0")),
+    Refused("no-ticks", {"sim.ticksPerSecond": 0}, ("spec.sim.ticksPerSecond", "must be 0.1 to 1000; not 0")),
     Refused(
         "replay-slower-than-recorded",
         {"sim": {**_REPLAY, "replay": {"path": "a", "speed": 0.5}}},
