@@ -1,0 +1,138 @@
+"""Children by forced Server-Side Apply: only what is ours, and only when something has changed.
+
+A name that belongs to an object without our uid label is never adopted. What was applied is remembered with the
+version that came back, so that an unchanged child costs no request, and a changed one is put back.
+"""
+
+import asyncio
+import logging
+from dataclasses import dataclass
+
+from hedgegrid_operator.contention import ApplyConflictError, Contention, taken_field
+from hedgegrid_operator.kube import ApiError, Kube
+from hedgegrid_operator.objects import (
+    CONFIG_MAP,
+    SERVICE,
+    SERVICE_ACCOUNT,
+    STATEFUL_SET,
+    UID_LABEL,
+    GridRef,
+    Json,
+    Kind,
+    labels_of,
+    metadata,
+    resource_version,
+    uid_of,
+)
+
+log = logging.getLogger(__name__)
+
+LISTED = (CONFIG_MAP, SERVICE, SERVICE_ACCOUNT)
+"""Children that no watch follows: listed by label from time to time, by metadata only."""
+
+
+class NameTakenError(Exception):
+    """A child's name belongs to somebody else's object."""
+
+    def __init__(self, kind: Kind, name: str) -> None:
+        super().__init__(f"{kind.kind} {name} isn't ours")
+        self.kind = kind
+        self.name = name
+
+
+@dataclass(slots=True)
+class Applied:
+    """A child as it was when we applied it."""
+
+    manifest: Json
+    own_uid: str
+    """The child's uid."""
+    version: int
+    """Its resource version; of a StatefulSet its generation, since its status changes all the time."""
+    intact: bool = True
+    """False once it was seen changed or gone."""
+
+
+class Children:
+    """The children of all grids, as applied since the operator started."""
+
+    def __init__(self, kube: Kube) -> None:
+        self._kube = kube
+        self._applied: dict[str, dict[tuple[str, str], Applied]] = {}
+        self._contention = Contention()
+
+    def applied(self, uid: str, kind: Kind, name: str) -> Applied | None:
+        """What was applied under this name."""
+        return self._applied.get(uid, {}).get((kind.kind, name))
+
+    def names(self, uid: str, kind: Kind) -> tuple[str, ...]:
+        """Names of the children of a kind that were applied."""
+        return tuple(name for found, name in self._applied.get(uid, {}) if found == kind.kind)
+
+    def seen(self, uid: str, kind: Kind, name: str, version: int | None) -> bool:
+        """Compare a child's version (None: it is gone) with what was applied; False: it has to be put back."""
+        known = self.applied(uid, kind, name)
+        if known is not None and version != known.version:
+            known.intact = False
+        return known is None or known.intact
+
+    def forget(self, uid: str, kind: Kind | None = None, name: str = "") -> None:
+        """A child, or the whole grid, is gone for good."""
+        if kind is not None:
+            self._applied.get(uid, {}).pop((kind.kind, name), None)
+            return
+        self._applied.pop(uid, None)
+        self._contention.forget(uid)
+
+    async def ensure(self, grid: GridRef, kind: Kind, manifest: Json) -> Json | None:
+        """Apply a child unless it stands as applied; the object as it is then, None when nothing was to be done.
+
+        Raises `NameTakenError`, `ApplyConflictError` (somebody else keeps changing it), and what `Kube` raises.
+        """
+        name = str(metadata(manifest)["name"])
+        known = self.applied(grid.uid, kind, name)
+        if known is not None and known.intact and known.manifest == manifest:
+            return None
+        if known is None or not known.intact:
+            found = await self._kube.get(kind, grid.namespace, name, metadata_only=True)
+            # One whose label was taken away is still the one that we made.
+            ours = found is None or labels_of(found).get(UID_LABEL) == grid.uid
+            if found is not None and not ours and (known is None or uid_of(found) != known.own_uid):
+                raise NameTakenError(kind, name)
+            if known is not None:
+                self._contend(grid, kind, name, found, manifest)
+        obj = await self._apply(grid, kind, name, manifest)
+        version = int(metadata(obj).get("generation") or 0) if kind is STATEFUL_SET else resource_version(obj)
+        self._applied.setdefault(grid.uid, {})[kind.kind, name] = Applied(manifest, uid_of(obj), version)
+        log.info("applied", extra=grid.fields(kind=kind.kind, child=name))
+        return obj
+
+    async def remove(self, grid: GridRef, kind: Kind, name: str) -> bool:
+        """Delete a child if it is ours; True when there was one."""
+        self.forget(grid.uid, kind, name)
+        found = await self._kube.get(kind, grid.namespace, name, metadata_only=True)
+        if found is None or labels_of(found).get(UID_LABEL) != grid.uid:
+            return False
+        if "deletionTimestamp" in metadata(found):
+            return True
+        log.info("removed", extra=grid.fields(kind=kind.kind, child=name))
+        return await self._kube.delete(kind, grid.namespace, name, uid_of(found))
+
+    async def _apply(self, grid: GridRef, kind: Kind, name: str, manifest: Json) -> Json:
+        try:
+            return await self._kube.apply(kind, manifest)
+        except ApiError as error:
+            if error.reason != "Invalid" or kind is not CONFIG_MAP:
+                raise
+            # Somebody made another one under its name; its content can't be changed, so it is made again.
+            await self._kube.delete(kind, grid.namespace, name)
+            return await self._kube.apply(kind, manifest)
+
+    def _contend(self, grid: GridRef, kind: Kind, name: str, found: Json | None, manifest: Json) -> None:
+        if self._contention.put_back(grid.uid, kind, name, asyncio.get_running_loop().time()):
+            return
+        field, manager = taken_field(found, manifest) if found else ("the whole object", "?")
+        raise ApplyConflictError(
+            f"{kind.kind} {name}: {field} is changed again and again by {manager}; stop it, or set the annotation "
+            "hedgegrid.io/reconcile to disabled; it is put back every 5 minutes"
+        )

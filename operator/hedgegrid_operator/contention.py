@@ -1,0 +1,63 @@
+"""Somebody keeps taking a child's field back: after a few rounds we slow down and name the field and the manager."""
+
+from collections import defaultdict, deque
+from typing import Any
+
+from hedgegrid_operator.objects import FIELD_MANAGER, Json, Kind, as_object, instant, items, metadata, section
+
+_ROUNDS = 3
+_WINDOW = 600.0
+_PAUSE = 300.0
+
+type _Key = tuple[str, str, str]
+
+
+class ApplyConflictError(Exception):
+    """A child isn't put back for now."""
+
+
+class Contention:
+    """Counts how often each child had to be put back."""
+
+    def __init__(self) -> None:
+        self._rounds: defaultdict[_Key, deque[float]] = defaultdict(lambda: deque(maxlen=_ROUNDS + 1))
+
+    def put_back(self, uid: str, kind: Kind, name: str, now: float) -> bool:
+        """Whether a changed child may be put back now: always for 3 times in 10 minutes, then every 5 minutes."""
+        rounds = self._rounds[uid, kind.kind, name]
+        while rounds and now - rounds[0] > _WINDOW:
+            rounds.popleft()
+        if len(rounds) > _ROUNDS and now - rounds[-1] < _PAUSE:
+            return False
+        rounds.append(now)
+        return True
+
+    def forget(self, uid: str) -> None:
+        """The grid is gone."""
+        for key in [key for key in self._rounds if key[0] == uid]:
+            del self._rounds[key]
+
+
+def taken_field(obj: Json, manifest: Json) -> tuple[str, str]:
+    """Which field of ours another manager owns now, and which manager: of the latest change; unknown parts are '?'."""
+    newest: tuple[Any, str, str] | None = None
+    for entry in items(metadata(obj), "managedFields"):
+        if entry.get("manager") == FIELD_MANAGER or entry.get("subresource"):
+            continue
+        path = _common(section(entry, "fieldsV1"), manifest)
+        written = instant(entry.get("time"))
+        if path and written and (newest is None or written > newest[0]):
+            newest = written, ".".join(path), str(entry.get("manager"))
+    return newest[1:] if newest else ("?", "?")
+
+
+def _common(fields: Json, manifest: Json) -> list[str]:
+    """The first path that stands in both, as deep as names go (list items are matched by their list)."""
+    for key, below in fields.items():
+        name = key.removeprefix("f:")
+        if not key.startswith("f:") or name not in manifest:
+            continue
+        deeper = _common(as_object(below), as_object(manifest[name]))
+        if deeper or not below or not isinstance(manifest[name], dict):
+            return [name, *deeper]
+    return []

@@ -1,0 +1,259 @@
+"""Brings documents to the pods and reports back: the kill lane, and the calm lane for everything else.
+
+A kill goes out from the watch event itself: planned from the cache, sent to the pod's address, nothing awaited before.
+The calm lane reads reports, sends what changes nothing or throttles down, and asks the API server for the present
+object before it sends anything that allows a pod more. Neither lane ever waits for the other.
+"""
+
+import asyncio
+import logging
+import random
+from datetime import UTC, datetime
+from typing import Protocol
+
+from hedgegrid_api.control import ControlDocument, ControlReport
+from hedgegrid_operator.cache import Cache, Entry
+from hedgegrid_operator.control import plan
+from hedgegrid_operator.control.client import DocumentRefusedError, PodClient, PodUnreachableError
+from hedgegrid_operator.control.link import Link
+from hedgegrid_operator.control.plan import Urgency
+from hedgegrid_operator.metrics import Metrics
+from hedgegrid_operator.observed import Controls, PodView
+from hedgegrid_operator.queue import Lane
+
+log = logging.getLogger(__name__)
+
+_CALM_LIMIT = 64
+
+
+class Outside(Protocol):
+    """What the courier needs besides the pods."""
+
+    @property
+    def epoch(self) -> int:
+        """The leader's epoch."""
+        ...
+
+    async def outrun(self, epoch: int) -> bool:
+        """Raise the epoch above this one; False when we aren't the leader (any more)."""
+        ...
+
+    async def confirm(self, uid: str) -> Entry | None:
+        """The grid by a consistent read; None when it is gone or can't be read."""
+        ...
+
+    def news(self, uid: str) -> None:
+        """Something that status shows has changed."""
+        ...
+
+
+class Courier:
+    """Keeps every pod's controls as its object says."""
+
+    def __init__(
+        self, cache: Cache, client: PodClient, outside: Outside, metrics: Metrics, *, idle: float, busy: float
+    ) -> None:
+        self._cache = cache
+        self._client = client
+        self._outside = outside
+        self._metrics = metrics
+        self._idle = idle
+        self._busy = busy
+        self._links: dict[str, Link] = {}
+        self.kills = Lane("kill", self._kill)
+        self.calm = Lane("control", self._keep_in_step, limit=_CALM_LIMIT)
+
+    def link(self, uid: str) -> Link:
+        """What is known about a grid's pod."""
+        return self._links.setdefault(uid, Link())
+
+    def forget(self, uid: str) -> None:
+        """The grid is gone."""
+        self._links.pop(uid, None)
+        self.kills.forget(uid)
+        self.calm.forget(uid)
+
+    def look(self, uid: str, *, pod_event: bool = False) -> None:
+        """An object or a pod has changed: send a kill at once, wake the calm lane for the rest."""
+        entry = self._cache.grid(uid)
+        if entry is None:
+            return
+        link, pod = self.link(uid), self._cache.pod(uid)
+        if link.follow(pod.uid if pod else None):
+            self._outside.news(uid)
+        if pod_event:
+            link.failures = 0
+        link.notice(entry.controls)
+        document = self._document(entry.controls, link)
+        urgency = plan.urgency(document, link.report)
+        if urgency is Urgency.KILL:
+            # A kill that is on its way has its own next try: only something new brings that forward.
+            if link.expect(document.generation, _now(), asyncio.get_running_loop().time()) or pod_event:
+                self.kills.wake(uid)
+            return
+        link.kill_seen = None
+        if pod_event or urgency is not Urgency.HELD:
+            self.calm.wake(uid)
+
+    async def fresh_report(self, uid: str) -> ControlReport | None:
+        """The report as it is now, None when the pod doesn't answer."""
+        pod, link = self._cache.pod(uid), self.link(uid)
+        if pod is None or pod.ip is None or not await self._exchange(uid, link, pod, None):
+            return None
+        return link.report
+
+    def document(self, entry: Entry) -> ControlDocument:
+        """What a grid's pod is to hold now."""
+        return self._document(entry.controls, self.link(entry.controls.ref.uid))
+
+    def measure(self) -> None:
+        """Bring the gauges up to date."""
+        now = asyncio.get_running_loop().time()
+        for uid, link in self._links.items():
+            entry = self._cache.grid(uid)
+            if entry is not None:
+                age = now - link.kill_seen_at if link.kill_seen else 0.0
+                ref = entry.controls.ref
+                self._metrics.kill_pending_seconds.labels(ref.namespace, ref.name).set(age)
+        self._metrics.pods_unreachable.set(sum(link.failure is not None for link in self._links.values()))
+        for lane in (self.kills, self.calm):
+            self._metrics.queue_depth.labels(lane.name).set(lane.depth)
+
+    def _document(self, controls: Controls, link: Link) -> ControlDocument:
+        return plan.document(
+            controls,
+            epoch=self._outside.epoch,
+            rearm_latches=link.rearm_latches if link.rearm == controls.rearm else (),
+            report=link.report,
+        )
+
+    async def _kill(self, uid: str) -> float | None:
+        """Deliver a kill; called again after each failure, for ever."""
+        entry, link, pod = self._cache.grid(uid), self.link(uid), self._cache.pod(uid)
+        if entry is None:
+            return None
+        document = self._document(entry.controls, link)
+        if plan.urgency(document, link.report) is not Urgency.KILL:
+            link.kill_seen = None
+            self.calm.wake(uid)
+            return None
+        if pod is None or pod.ip is None:
+            self._outside.news(uid)
+            return None  # the pod's event wakes us
+        link.attempts += 1
+        if await self._exchange(uid, link, pod, document):
+            self._delivered(entry, link, document)
+            self.calm.wake_within(uid, self._busy)
+            return None
+        self._metrics.kill_delivery_failures.labels(entry.controls.ref.namespace, entry.controls.ref.name).inc()
+        return plan.kill_delay(max(1, link.failures, link.refusals))
+
+    def _delivered(self, entry: Entry, link: Link, document: ControlDocument) -> None:
+        took = asyncio.get_running_loop().time() - link.kill_seen_at
+        link.kill_seen = None
+        self._metrics.kill_delivery_seconds.observe(took)
+        log.info(
+            "kill delivered",
+            extra=entry.controls.ref.fields(
+                generation=document.generation,
+                killSwitch=document.kill_switch.value,
+                deletion=document.deletion.value,
+                seconds=round(took, 4),
+                attempts=link.attempts,
+            ),
+        )
+
+    async def _keep_in_step(self, uid: str) -> float | None:
+        """Send what the pod lacks, or read its report; returns the pause until the next time."""
+        entry, link, pod = self._cache.grid(uid), self.link(uid), self._cache.pod(uid)
+        if entry is None or pod is None or pod.ip is None:
+            return None  # their events wake us
+        if link.report is None and not await self._exchange(uid, link, pod, None):
+            return plan.retry_delay(max(1, link.failures), _jitter())
+        document = self._document(entry.controls, link)
+        if plan.urgency(document, link.report) is Urgency.WEAKER or plan.ahead(link.report, document):
+            confirmed = await self._outside.confirm(uid)
+            if confirmed is None:
+                return plan.retry_delay(1, _jitter())
+            document = self._document(confirmed.controls, link)
+        urgency = plan.urgency(document, link.report)
+        if urgency is Urgency.KILL:
+            self.look(uid)
+            return self._idle
+        if link.report is not None and (link.report.epoch or 0) > document.epoch:
+            await self._outside.outrun(link.report.epoch or 0)
+            document = document.model_copy(update={"epoch": self._outside.epoch})
+        in_step = urgency is Urgency.HELD or plan.ahead(link.report, document)
+        if not await self._exchange(uid, link, pod, None if in_step else document):
+            return plan.retry_delay(max(1, link.failures, link.refusals), _jitter())
+        return plan.poll_delay(
+            link.report, idle=self._idle, busy=self._busy, waiting_for_flat=link.waiting_for_flat, jitter=_jitter()
+        )
+
+    async def _exchange(self, uid: str, link: Link, pod: PodView, document: ControlDocument | None) -> bool:
+        """One call: `PUT` with a document, `GET` without. True when the pod answered with a report that counts."""
+        try:
+            if document is None:
+                report = await self._client.get(pod.ip or "", uid)
+            else:
+                report = await self._client.put(pod.ip or "", document)
+        except PodUnreachableError as error:
+            if link.pod_uid == pod.uid:
+                changed = link.failure is not error.failure
+                link.failed(error.failure, str(error), _now())
+                if changed:
+                    self._outside.news(uid)
+            return False
+        except DocumentRefusedError as error:
+            await self._refused(uid, link, document, error)
+            return False
+        if link.pod_uid != pod.uid:
+            return False
+        known, news = link.report, report != link.report or link.failure is not None
+        if document is not None:
+            news = news or link.refusal is not None
+            link.accepted()
+        link.heard(report, asyncio.get_running_loop().time())
+        if known is not None and known.boot_id != report.boot_id and not report.synced:
+            self.look(uid)  # restarted: it needs its document again
+        if news:
+            self._outside.news(uid)
+        return True
+
+    async def _refused(
+        self, uid: str, link: Link, document: ControlDocument | None, error: DocumentRefusedError
+    ) -> None:
+        """What the pod holds is newer: raise our epoch, or read the object again; then it is sent again at once."""
+        entry = self._cache.grid(uid)
+        if entry is None or document is None:
+            return
+        link.heard(error.held or link.report, asyncio.get_running_loop().time())
+        link.refused(str(error))
+        log.warning(
+            "the pod refused the document: %s",
+            error,
+            extra=entry.controls.ref.fields(reason=error.reason, generation=document.generation),
+        )
+        self._outside.news(uid)
+        if error.reason == "epoch" and error.held is not None and await self._outside.outrun(error.held.epoch or 0):
+            self._send_again(uid)
+        elif error.reason == "generation":
+            confirmed = await self._outside.confirm(uid)
+            if confirmed is not None and confirmed.controls.generation > document.generation:
+                self._send_again(uid)
+
+    def _send_again(self, uid: str) -> None:
+        link, entry = self.link(uid), self._cache.grid(uid)
+        link.refusals = 0
+        if entry is not None and plan.urgency(self._document(entry.controls, link), link.report) is Urgency.KILL:
+            self.kills.wake(uid)
+        else:
+            self.calm.wake(uid)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _jitter() -> float:
+    return random.uniform(0.8, 1.2)

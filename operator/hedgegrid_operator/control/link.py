@@ -1,0 +1,85 @@
+"""What is known about the connection between a grid and its pod."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from hedgegrid_api.control import ControlReport
+from hedgegrid_operator.control.client import Failure
+from hedgegrid_operator.observed import Controls
+
+
+@dataclass(slots=True)
+class Link:
+    """Written by the courier, read by the status builder. Times `…_at` are the loop's, others wall time."""
+
+    pod_uid: str | None = None
+    """The pod that the report and the failures are about."""
+    report: ControlReport | None = None
+    """Its last report; None before the first one of this pod."""
+    reported_at: float = 0.0
+    failure: Failure | None = None
+    """Why the last call failed; None when it didn't, or none was made."""
+    failure_message: str = ""
+    failing_since: datetime | None = None
+    failures: int = 0
+    """Failed calls in a row, since the pod's last event."""
+    refusal: str | None = None
+    """Why the pod refused the newest document."""
+    refusals: int = 0
+    """Refusals in a row."""
+    kill_seen: datetime | None = None
+    """When the kill that the pod hasn't stored yet was first seen; None: none is pending."""
+    kill_seen_at: float = 0.0
+    kill_generation: int = 0
+    """The generation that asked for it."""
+    attempts: int = 0
+    """Deliveries of that kill so far."""
+    rearm: int = 0
+    """The rearm that `rearm_latches` belong to."""
+    rearm_latches: tuple[str, ...] = ()
+    """Latches that status showed when this rearm was first seen."""
+    waiting_for_flat: bool = False
+    """A rollout waits for a flat moment."""
+
+    def notice(self, controls: Controls) -> None:
+        """Remember what a new rearm may release: the latches in the very object that brought it."""
+        consumed = max(controls.shown_rearm, self.report.rearm if self.report else 0)
+        if controls.rearm > consumed and controls.rearm != self.rearm:
+            self.rearm, self.rearm_latches = controls.rearm, controls.shown_latches
+
+    def expect(self, generation: int, now: datetime, at: float) -> bool:
+        """A kill of this generation is to be delivered; True when that is new."""
+        if self.kill_seen is not None and self.kill_generation == generation:
+            return False
+        self.kill_seen, self.kill_seen_at, self.kill_generation = now, at, generation
+        self.attempts = 0
+        return True
+
+    def follow(self, pod_uid: str | None) -> bool:
+        """Turn to the present pod; True when it is another one, of which nothing is known yet."""
+        if pod_uid == self.pod_uid:
+            return False
+        self.pod_uid = pod_uid
+        self.accepted()
+        self.heard(None, 0.0)
+        return True
+
+    def heard(self, report: ControlReport | None, at: float) -> None:
+        """The pod answered."""
+        self.report, self.reported_at = report, at
+        self.failure, self.failure_message, self.failing_since, self.failures = None, "", None, 0
+
+    def failed(self, failure: Failure, message: str, now: datetime) -> None:
+        """The pod didn't answer."""
+        self.failures += 1
+        self.failing_since = self.failing_since or now
+        self.failure, self.failure_message = failure, message
+
+    def accepted(self) -> None:
+        """The pod took a document."""
+        self.refusal, self.refusals = None, 0
+
+    def refused(self, message: str) -> None:
+        """The pod refused a document."""
+        self.refusal = message
+        self.refusals += 1

@@ -1,0 +1,147 @@
+"""What to tell a pod, and how urgently: pure decisions over the object's controls and the pod's last report."""
+
+from enum import Enum
+
+from hedgegrid_api.control import ControlDocument, ControlReport, DeletionIntent, LegReport
+from hedgegrid_api.types import LegLevel, LegState, levels_of
+from hedgegrid_operator.observed import Controls
+
+KILL_BACKOFF = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+"""Seconds before the next try of a kill, by failures so far; the last one for ever."""
+_RETRY_MAX = 60.0
+_REACHED = {
+    LegLevel.OPEN: frozenset(LegState),
+    LegLevel.HALTED: frozenset({LegState.HALTED, LegState.FLAT, LegState.DUST}),
+    LegLevel.FLAT: frozenset({LegState.FLAT, LegState.DUST}),
+}
+
+
+class Urgency(Enum):
+    """What has to happen with a document."""
+
+    KILL = "kill"
+    """It holds a leg back further than the pod does: at once, before anything else."""
+    THROTTLE = "throttle"
+    """It throttles further down: without asking anybody, in its turn."""
+    WEAKER = "weaker"
+    """It allows more than the pod does: only after a consistent read of the object."""
+    REFRESH = "refresh"
+    """It changes nothing that acts (generation, epoch): in its turn."""
+    HELD = "held"
+    """The pod has it."""
+
+
+def document(
+    controls: Controls, *, epoch: int, rearm_latches: tuple[str, ...], report: ControlReport | None
+) -> ControlDocument:
+    """The whole desired state of a grid's controls. While reconciling is paused, the pod's throttle stands."""
+    frozen = controls.paused and report is not None and report.synced
+    return ControlDocument(
+        uid=controls.ref.uid,
+        generation=controls.generation,
+        epoch=epoch,
+        by=controls.by,
+        kill_switch=controls.kill_switch,
+        throttle=report.throttle.desired if frozen and report else controls.throttle,
+        rearm=controls.rearm,
+        rearm_latches=rearm_latches,
+        deletion=DeletionIntent.FLATTEN if controls.deleted else DeletionIntent.NONE,
+    )
+
+
+def wanted_levels(wanted: ControlDocument) -> tuple[LegLevel, LegLevel]:
+    """Levels of LONG and SHORT that a document asks for, by its switch or by a deletion."""
+    if wanted.deletion is DeletionIntent.FLATTEN:
+        return LegLevel.FLAT, LegLevel.FLAT
+    return levels_of(wanted.kill_switch)
+
+
+def urgency(wanted: ControlDocument, report: ControlReport | None) -> Urgency:
+    """How a document relates to what the pod last reported; None is a pod that hasn't reported since it started."""
+    if report is None or not report.synced or report.uid != wanted.uid:
+        restrains = wanted_levels(wanted) != (LegLevel.OPEN, LegLevel.OPEN)
+        return Urgency.KILL if restrains else Urgency.WEAKER
+    newer = (report.applied_generation or 0) < wanted.generation
+    if wanted.deletion is DeletionIntent.FLATTEN and newer:
+        return Urgency.KILL
+    switches = tuple(zip(levels_of(wanted.kill_switch), levels_of(report.kill_switch.desired), strict=True))
+    if any(ours.rank > theirs.rank for ours, theirs in switches):
+        return Urgency.KILL
+    if wanted.throttle < report.throttle.desired:
+        return Urgency.THROTTLE
+    opens = any(ours.rank < theirs.rank for ours, theirs in switches)
+    releases = newer and wanted.rearm > report.rearm
+    if opens or releases or wanted.throttle > report.throttle.desired:
+        return Urgency.WEAKER
+    if newer or (report.epoch or 0) < wanted.epoch:
+        return Urgency.REFRESH
+    return Urgency.HELD
+
+
+def ahead(report: ControlReport | None, wanted: ControlDocument) -> bool:
+    """Whether the pod holds a newer generation than this document's: our view of the object is old."""
+    return report is not None and report.uid == wanted.uid and (report.applied_generation or 0) > wanted.generation
+
+
+def holds(report: ControlReport | None, wanted: ControlDocument) -> bool:
+    """Whether the pod's report is about this document: stored since its start, of this generation."""
+    return (
+        report is not None
+        and report.synced
+        and report.uid == wanted.uid
+        and (report.applied_generation or 0) >= wanted.generation
+    )
+
+
+def reached(leg: LegReport) -> bool:
+    """Whether a leg is as its level asks: Halted, Flat or Dust; an open leg always is."""
+    return leg.state in _REACHED[leg.level]
+
+
+def under_way(report: ControlReport) -> bool:
+    """Whether an engagement still has to reach its end."""
+    legs = report.kill_switch.legs
+    return not (reached(legs.long) and reached(legs.short))
+
+
+def flat(leg: LegReport) -> bool | None:
+    """Whether a leg has no position (what is too small to be closed counts as none); None: not known."""
+    if leg.quantity is None:
+        return None
+    return leg.quantity == 0 or (leg.dust is not None and leg.quantity <= leg.dust)
+
+
+def both_flat(report: ControlReport) -> bool | None:
+    """Whether neither leg has a position; None: not known."""
+    long, short = flat(report.kill_switch.legs.long), flat(report.kill_switch.legs.short)
+    if long is None or short is None:
+        return False if long is False or short is False else None
+    return long and short
+
+
+def verified_flat(report: ControlReport, wanted: ControlDocument) -> bool:
+    """Whether the pod holds this flattening document and the venue has confirmed both legs."""
+    legs = report.kill_switch.legs
+    return holds(report, wanted) and all(
+        leg.level is LegLevel.FLAT and leg.state in {LegState.FLAT, LegState.DUST} for leg in (legs.long, legs.short)
+    )
+
+
+def kill_delay(failures: int) -> float:
+    """Seconds until the next try of a kill after so many failures in a row (at least 1); goes on for ever."""
+    return KILL_BACKOFF[min(failures, len(KILL_BACKOFF)) - 1]
+
+
+def retry_delay(failures: int, jitter: float) -> float:
+    """The same for everything else: 1, 2, 4 … 60 s, times `jitter` (about 1)."""
+    return min(_RETRY_MAX, 2.0 ** min(failures - 1, 6)) * jitter
+
+
+def poll_delay(
+    report: ControlReport | None, *, idle: float, busy: float, waiting_for_flat: bool, jitter: float
+) -> float:
+    """Seconds until the next read of the report: `busy` while a kill is under way, else `idle` times `jitter`."""
+    if report is not None and under_way(report):
+        return busy
+    # A grid that trades may be flat for a moment only.
+    return (min(idle, 1.0) if waiting_for_flat else idle) * jitter

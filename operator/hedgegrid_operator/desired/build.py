@@ -1,0 +1,38 @@
+"""All manifests of a grid, but the Secret, whose keys are read first."""
+
+from dataclasses import dataclass
+
+from hedgegrid_api.v1alpha1 import HedgeGridSpec
+from hedgegrid_operator.desired.config_map import config_hash, config_map
+from hedgegrid_operator.desired.service import service
+from hedgegrid_operator.desired.service_account import service_account
+from hedgegrid_operator.desired.stateful_set import ImageDefaults, revision_of, stateful_set
+from hedgegrid_operator.objects import CONFIG_MAP, SERVICE, SERVICE_ACCOUNT, GridRef, Json, Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Desired:
+    """What a generation of the spec asks for."""
+
+    config_hash: str
+    revision: str
+    """Hash of the pod template."""
+    stateful_set: Json
+    others: tuple[tuple[Kind, Json], ...]
+    """Everything that the pod needs beforehand."""
+
+
+def desired(grid: GridRef, spec: HedgeGridSpec, content: dict[str, str], defaults: ImageDefaults) -> Desired:
+    """The manifests for a spec and the content of its ConfigMap."""
+    digest = config_hash(content)
+    sets = stateful_set(grid, spec, digest, defaults)
+    return Desired(
+        config_hash=digest,
+        revision=revision_of(sets),
+        stateful_set=sets,
+        others=(
+            (SERVICE_ACCOUNT, service_account(grid)),
+            (CONFIG_MAP, config_map(grid, content)),
+            (SERVICE, service(grid)),
+        ),
+    )

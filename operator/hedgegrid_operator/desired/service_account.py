@@ -1,0 +1,12 @@
+"""The pod's ServiceAccount: it has no rights, and no token is mounted."""
+
+from hedgegrid_operator.desired.naming import child_name, labels
+from hedgegrid_operator.objects import GridRef, Json
+
+
+def service_account(grid: GridRef) -> Json:
+    """The manifest."""
+    return {
+        "metadata": {"name": child_name(grid.name), "namespace": grid.namespace, "labels": labels(grid)},
+        "automountServiceAccountToken": False,
+    }

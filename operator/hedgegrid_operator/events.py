@@ -1,0 +1,183 @@
+"""Kubernetes Events: what a change of status tells a person, each once, with the remedy where there is one."""
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from hedgegrid_api.status import ControlStatus, HedgeGridStatus, KillSwitchStatus
+from hedgegrid_api.types import LegState
+from hedgegrid_operator.kube import ApiError, ApiUnreachableError, Kube
+from hedgegrid_operator.objects import EVENT, HEDGE_GRID, GridRef, Json, Kind
+from hedgegrid_operator.status import condition
+
+log = logging.getLogger(__name__)
+
+_REPEAT_AFTER = 300.0
+"""Seconds after which the same Event may be told again."""
+_WAITING_MAX = 1000
+_NOTE_MAX = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """One Event."""
+
+    reason: str
+    text: str
+    warning: bool = False
+
+
+def notes(before: HedgeGridStatus, after: HedgeGridStatus, by: str | None) -> Iterator[Note]:
+    """What to tell about the step from one status to the next; what lasts is told at each step. Pure."""
+    yield from _accepted(before, after)
+    if after.pod_uid and after.pod_uid != before.pod_uid:
+        yield Note("PodSeen", f"pod {after.pod_name} runs this grid (uid {after.pod_uid})")
+    yield from _kill_notes(_kill(before), _kill(after), after.observed_generation, by)
+    yield from _throttle_notes(before.control, after.control)
+    yield from _changes(before, after)
+
+
+def _kill(status: HedgeGridStatus) -> KillSwitchStatus:
+    found = status.control.kill_switch if status.control else None
+    return found or KillSwitchStatus()
+
+
+def _accepted(before: HedgeGridStatus, after: HedgeGridStatus) -> Iterator[Note]:
+    old, new = condition(before, "Accepted"), condition(after, "Accepted")
+    if new is not None and (old is None or (old.status, old.reason) != (new.status, new.reason)):
+        yield Note("Accepted" if new.status == "True" else new.reason, new.message, warning=new.status != "True")
+
+
+def _kill_notes(old: KillSwitchStatus, new: KillSwitchStatus, generation: int | None, by: str | None) -> Iterator[Note]:
+    was, now = old.state or LegState.RELEASED, new.state or LegState.RELEASED
+    source = new.source.value if new.source else "spec"
+    told = f"{'deletion' if source == 'deletion' else new.desired} of generation {generation}"
+    if now is LegState.RELEASED:
+        if was is not LegState.RELEASED:
+            yield Note("KillReleased", f"nothing is held back any more (generation {generation})")
+        return
+    another = new.operation_id != old.operation_id and new.operation_id is not None
+    if was is LegState.RELEASED or another or (now is LegState.REQUESTED and was is not now):
+        yield Note(
+            "KillRequested", f"{told} is asked for by {source}" + (f" ({by})" if by and source == "spec" else "")
+        )
+    if new.delivered_time and (another or new.delivered_time != old.delivered_time):
+        yield Note("KillDelivered", f"{told}: the pod has stored it (operation {new.operation_id})")
+    if now is LegState.FAILED and was is not now:
+        yield Note("FlattenFailed", f"{told}: {new.last_error}; the pod goes on trying, see its log", warning=True)
+    if new.flat_time and (another or new.flat_time != old.flat_time):
+        yield _reached(now, told)
+
+
+def _reached(state: LegState, told: str) -> Note:
+    match state:
+        case LegState.HALTED:
+            return Note("KillHalted", f"{told}: no entry is open, exits stay")
+        case LegState.DUST:
+            return Note(
+                "KillDust",
+                f"{told}: the venue shows no order and a position below its smallest order; close it at the venue",
+                warning=True,
+            )
+        case _:
+            return Note("KillFlat", f"{told}: the venue shows no order and no position")
+
+
+def _throttle_notes(before: ControlStatus | None, after: ControlStatus | None) -> Iterator[Note]:
+    old = before.throttle if before else None
+    new = after.throttle if after else None
+    if new is None or new.effective is None:
+        return
+    if old is None or (old.effective, old.source) != (new.effective, new.source):
+        source = new.source.value if new.source else "spec"
+        yield Note("ThrottleApplied", f"entries are scaled by {new.effective:g} (asked for by {source})")
+
+
+def _changes(before: HedgeGridStatus, after: HedgeGridStatus) -> Iterator[Note]:
+    reachable = condition(after, "ControlReachable")
+    if reachable is not None and after.pod_uid and reachable.status == "False":
+        yield Note(
+            "PodUnreachableError",
+            f"{reachable.reason}: {reachable.message}; look at the pod, and at network policies between it and the "
+            "operator",
+            warning=True,
+        )
+    was_reachable = condition(before, "ControlReachable")
+    if reachable and was_reachable and was_reachable.status == "False" and reachable.status == "True":
+        yield Note("PodReachable", "the pod answers again")
+    for kind, reason, name in (
+        ("ControlSynced", "Rejected", "DocumentRefusedError"),
+        ("Progressing", "ApplyConflict", "ApplyConflict"),
+    ):
+        found = condition(after, kind)
+        if found is not None and found.reason == reason:
+            yield Note(name, found.message, warning=True)
+    new, old = condition(after, "Progressing"), condition(before, "Progressing")
+    if new is not None and new.reason in {"WaitingForFlat", "RollingOut"} and (old is None or old.reason != new.reason):
+        yield Note(new.reason, new.message)
+
+
+class Recorder:
+    """Writes Events in the background; never in the way of anything, and the same one at most every 5 minutes."""
+
+    def __init__(self, kube: Kube, instance: str) -> None:
+        self._kube = kube
+        self._instance = instance
+        self._told: dict[tuple[str, str, str], float] = {}
+        self._waiting: asyncio.Queue[tuple[str, Json]] = asyncio.Queue(_WAITING_MAX)
+
+    def tell(self, grid: GridRef, note: Note, *, namespace: str | None = None, kind: Kind = HEDGE_GRID) -> None:
+        """Write an Event about a grid; `namespace`: beside the operator instead of beside the grid."""
+        now = asyncio.get_running_loop().time()
+        key = grid.uid, note.reason, note.text
+        if now - self._told.get(key, -_REPEAT_AFTER) < _REPEAT_AFTER:
+            return
+        if len(self._told) > 10 * _WAITING_MAX:
+            self._told = {known: at for known, at in self._told.items() if now - at < _REPEAT_AFTER}
+        self._told[key] = now
+        level = logging.WARNING if note.warning else logging.INFO
+        log.log(level, note.text, extra=grid.fields(event=note.reason))
+        place = namespace or grid.namespace
+        manifest: Json = {
+            "apiVersion": EVENT.api_version,
+            "kind": EVENT.kind,
+            "metadata": {"name": f"{grid.name}.{secrets.token_hex(8)}", "namespace": place},
+            "eventTime": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+            "reportingController": "hedgegrid.io/operator",
+            "reportingInstance": self._instance[:128],
+            "action": note.reason,
+            "reason": note.reason,
+            "type": "Warning" if note.warning else "Normal",
+            "note": note.text[:_NOTE_MAX],
+            # An Event must lie in the namespace of what it is about, so one elsewhere is about that namespace.
+            "regarding": {
+                "apiVersion": kind.api_version,
+                "kind": kind.kind,
+                "name": grid.name,
+                "namespace": place,
+                "uid": grid.uid,
+            },
+        }
+        try:
+            self._waiting.put_nowait((place, manifest))
+        except asyncio.QueueFull:
+            log.warning("Event dropped, too many are waiting", extra=grid.fields(event=note.reason))
+
+    async def run(self) -> None:
+        """Write what is waiting, for ever."""
+        while True:
+            await self._write(*await self._waiting.get())
+
+    async def flush(self) -> None:
+        """Write what is still waiting."""
+        while not self._waiting.empty():
+            await self._write(*self._waiting.get_nowait())
+
+    async def _write(self, namespace: str, manifest: Json) -> None:
+        try:
+            await self._kube.create(EVENT, namespace, manifest)
+        except (ApiError, ApiUnreachableError) as error:
+            log.warning("Event %s can't be written: %s", manifest["reason"], error)

@@ -1,0 +1,201 @@
+"""The API server, as much of it as the operator uses: a thin client over one pooled HTTP session."""
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator
+from typing import Self
+
+import aiohttp
+from kubernetes.aio.config import ConfigException
+
+from hedgegrid_operator.credentials import Credentials, CredentialSource
+from hedgegrid_operator.metrics import Metrics
+from hedgegrid_operator.objects import FIELD_MANAGER, Json, Kind, as_object, metadata
+
+log = logging.getLogger(__name__)
+
+_PAGE = 100
+"""Objects in one answer of a LIST: parsing more at once would hold up the kill lane."""
+_TOKEN_AGE = 60.0
+"""Seconds after which the token is read again, as kubelets rotate it in its file."""
+_METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+_METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+
+
+class ApiError(Exception):
+    """The API server refused a request."""
+
+    def __init__(self, status: int, reason: str, message: str) -> None:
+        super().__init__(f"{message or reason} ({status} {reason})")
+        self.status = status
+        """HTTP status."""
+        self.reason = reason
+        """Like NotFound, AlreadyExists, Conflict, Invalid, Forbidden, Expired."""
+
+
+class ApiUnreachableError(Exception):
+    """No answer from the API server."""
+
+
+class Kube:
+    """Requests to the API server. Every method raises `ApiError` or `ApiUnreachableError`."""
+
+    def __init__(self, source: CredentialSource, metrics: Metrics, timeout: float) -> None:
+        self._source = source
+        self._metrics = metrics
+        self._timeout = aiohttp.ClientTimeout(total=timeout)
+        self._session: aiohttp.ClientSession | None = None
+        self._credentials = Credentials("")
+        self._loaded = 0.0
+        self._loading = asyncio.Lock()
+
+    async def __aenter__(self) -> Self:
+        self._credentials = await self._source.load()
+        self._loaded = asyncio.get_running_loop().time()
+        connector = aiohttp.TCPConnector(ssl=self._credentials.ssl_context(), limit=64, keepalive_timeout=60)
+        self._session = aiohttp.ClientSession(
+            base_url=self._credentials.server, connector=connector, timeout=self._timeout
+        )
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._session:
+            await self._session.close()
+
+    async def get(self, kind: Kind, namespace: str, name: str, *, metadata_only: bool = False) -> Json | None:
+        """The object as it is now (a consistent read), None where there is none."""
+        try:
+            return await self._request(
+                "GET", kind, kind.path(namespace, name), accept=_METADATA if metadata_only else None
+            )
+        except ApiError as error:
+            if error.status == 404:
+                return None
+            raise
+
+    async def pages(
+        self, kind: Kind, namespace: str | None, selector: str = "", *, metadata_only: bool = False
+    ) -> AsyncIterator[tuple[list[Json], int]]:
+        """All objects, page by page, each with the resource version of the whole list."""
+        parameters = {"limit": str(_PAGE)} | ({"labelSelector": selector} if selector else {})
+        accept = _METADATA_LIST if metadata_only else None
+        while True:
+            page = await self._request("GET", kind, kind.path(namespace), parameters=parameters, accept=accept)
+            about = metadata(page)
+            yield page.get("items") or [], int(about.get("resourceVersion") or 0)
+            if not about.get("continue"):
+                return
+            parameters["continue"] = about["continue"]
+
+    async def create(self, kind: Kind, namespace: str, manifest: Json) -> Json:
+        """A new object; `ApiError` with status 409 where its name is taken."""
+        return await self._request(
+            "POST", kind, kind.path(namespace), manifest, parameters={"fieldManager": FIELD_MANAGER}
+        )
+
+    async def apply(self, kind: Kind, manifest: Json, subresource: str | None = None) -> Json:
+        """Forced Server-Side Apply of a manifest; returns the object as it is then."""
+        about = metadata(manifest)
+        return await self._request(
+            "PATCH",
+            kind,
+            kind.path(about["namespace"], about["name"], subresource),
+            {"apiVersion": kind.api_version, "kind": kind.kind, **manifest},
+            parameters={"fieldManager": FIELD_MANAGER, "force": "true"},
+            content_type="application/apply-patch+yaml",
+        )
+
+    async def merge(self, kind: Kind, namespace: str, name: str, patch: Json) -> Json:
+        """Merge patch; with `metadata.resourceVersion` in it, only of the object in that version (409 else)."""
+        return await self._request(
+            "PATCH",
+            kind,
+            kind.path(namespace, name),
+            patch,
+            parameters={"fieldManager": FIELD_MANAGER},
+            content_type="application/merge-patch+json",
+        )
+
+    async def delete(self, kind: Kind, namespace: str, name: str, uid: str | None = None) -> bool:
+        """Delete an object, what depends on it in the background; False where there is none (or another's uid)."""
+        options: Json = {"propagationPolicy": "Background"}
+        if uid:
+            options["preconditions"] = {"uid": uid}
+        try:
+            await self._request("DELETE", kind, kind.path(namespace, name), options)
+        except ApiError as error:
+            if error.status == 404 or (error.status == 409 and uid):
+                return False
+            raise
+        return True
+
+    async def _request(
+        self,
+        verb: str,
+        kind: Kind,
+        path: str,
+        body: Json | None = None,
+        *,
+        parameters: dict[str, str] | None = None,
+        content_type: str = "application/json",
+        accept: str | None = None,
+    ) -> Json:
+        await self._refresh(_TOKEN_AGE)
+        sent = self._credentials
+        status, answer = await self._exchange(verb, kind, path, body, parameters, content_type, accept)
+        if status == 401:
+            await self._refresh(0.0, sent)
+            status, answer = await self._exchange(verb, kind, path, body, parameters, content_type, accept)
+        if status >= 400:
+            raise ApiError(status, str(answer.get("reason", "")), str(answer.get("message", "")))
+        return answer
+
+    async def _exchange(
+        self,
+        verb: str,
+        kind: Kind,
+        path: str,
+        body: Json | None,
+        parameters: dict[str, str] | None,
+        content_type: str,
+        accept: str | None,
+    ) -> tuple[int, Json]:
+        if self._session is None:
+            raise RuntimeError("the client isn't open")
+        headers = {"Accept": accept or "application/json", "Content-Type": content_type}
+        if self._credentials.authorization:
+            headers["Authorization"] = self._credentials.authorization
+        payload = None if body is None else json.dumps(body)
+        code = "none"
+        try:
+            async with self._session.request(verb, path, params=parameters, data=payload, headers=headers) as response:
+                code = str(response.status)
+                return response.status, _decoded(await response.read())
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise ApiUnreachableError(f"{verb} {path}: {error or type(error).__name__}") from error
+        finally:
+            self._metrics.api_requests.labels(verb, kind.plural, code).inc()
+
+    async def _refresh(self, age: float, refused: Credentials | None = None) -> None:
+        """Load a token again when it is older than `age` seconds, or still the one that was refused."""
+        loop = asyncio.get_running_loop()
+        if self._credentials.authorization is None or loop.time() - self._loaded <= age:
+            return
+        async with self._loading:
+            if loop.time() - self._loaded <= age or (refused is not None and self._credentials is not refused):
+                return
+            self._loaded = loop.time()
+            try:
+                self._credentials = await self._source.load()
+            except (OSError, ConfigException) as error:
+                log.warning("credentials can't be read again, the old ones stay in use: %s", error)
+
+
+def _decoded(payload: bytes) -> Json:
+    """The answer's JSON object; an answer that is none (a proxy's, say) becomes its own message."""
+    try:
+        found = as_object(json.loads(payload))
+    except ValueError:
+        found = {}
+    return found or {"message": payload[:200].decode(errors="replace")}

@@ -1,0 +1,128 @@
+"""Kubernetes objects as plain data: where each kind lives, and how metadata is read from it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from hedgegrid_api.types import GROUP, KIND, PLURAL, VERSION
+
+type Json = dict[str, Any]
+"""An object as the API server sends it: data of any shape."""
+
+FIELD_MANAGER = "hedgegrid-operator"
+UID_LABEL = "hedgegrid.io/uid"
+FINALIZER = "hedgegrid.io/flatten"
+REVISION_ANNOTATION = "hedgegrid.io/revision"
+PAUSE_ANNOTATION = "hedgegrid.io/reconcile"
+RELEASE_ANNOTATION = "hedgegrid.io/release"
+REASON_ANNOTATION = "hedgegrid.io/reason"
+EPOCH_ANNOTATION = "hedgegrid.io/epoch"
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of object and its address in the API."""
+
+    group: str
+    version: str
+    kind: str
+    plural: str
+
+    @property
+    def api_version(self) -> str:
+        """As it stands in a manifest."""
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+    def path(self, namespace: str | None, name: str | None = None, subresource: str | None = None) -> str:
+        """URL path of a collection (no name), an object or its subresource; no namespace means all of them."""
+        root = f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"
+        parts = [root, *(("namespaces", namespace) if namespace else ()), self.plural]
+        parts += [part for part in (name, subresource) if part]
+        return "/".join(parts)
+
+
+HEDGE_GRID = Kind(GROUP, VERSION, KIND, PLURAL)
+STATEFUL_SET = Kind("apps", "v1", "StatefulSet", "statefulsets")
+POD = Kind("", "v1", "Pod", "pods")
+CONFIG_MAP = Kind("", "v1", "ConfigMap", "configmaps")
+SECRET = Kind("", "v1", "Secret", "secrets")
+SERVICE = Kind("", "v1", "Service", "services")
+SERVICE_ACCOUNT = Kind("", "v1", "ServiceAccount", "serviceaccounts")
+LEASE = Kind("coordination.k8s.io", "v1", "Lease", "leases")
+EVENT = Kind("events.k8s.io", "v1", "Event", "events")
+
+
+@dataclass(frozen=True, slots=True)
+class GridRef:
+    """Which HedgeGrid: what logs, metrics and Events name it by."""
+
+    namespace: str
+    name: str
+    uid: str
+
+    def fields(self, **more: object) -> dict[str, object]:
+        """Fields of a log line."""
+        return {"grid": self.name, "namespace": self.namespace, "uid": self.uid, **more}
+
+
+def metadata(obj: Json) -> Json:
+    """`metadata` of an object, empty where absent."""
+    return as_object(obj.get("metadata"))
+
+
+def uid_of(obj: Json) -> str:
+    """`metadata.uid`."""
+    return str(metadata(obj).get("uid", ""))
+
+
+def labels_of(obj: Json) -> Mapping[str, str]:
+    """Labels, empty where absent."""
+    return metadata(obj).get("labels") or {}
+
+
+def annotations_of(obj: Json) -> Mapping[str, str]:
+    """Annotations, empty where absent."""
+    return metadata(obj).get("annotations") or {}
+
+
+def resource_version(obj: Json) -> int:
+    """`metadata.resourceVersion` as a number: a later state of the same object has a higher one."""
+    text = str(metadata(obj).get("resourceVersion", ""))
+    return int(text) if text.isdecimal() else 0
+
+
+def section(obj: Json, *path: str) -> Json:
+    """A nested object by its path, empty where any part of the path is absent."""
+    found: Any = obj
+    for part in path:
+        found = as_object(found).get(part)
+    return as_object(found)
+
+
+def items(obj: Json, name: str) -> list[Json]:
+    """A list of objects in an object, empty where absent; what is no object in it is left out."""
+    found: Any = obj.get(name)
+    listed: list[Any] = found if isinstance(found, list) else []  # pyright: ignore[reportUnknownVariableType] — JSON
+    return [as_object(item) for item in listed if isinstance(item, dict)]
+
+
+def as_object(found: Any) -> Json:
+    """The value itself if it is a JSON object, else an empty one."""
+    return found if isinstance(found, dict) else {}  # pyright: ignore[reportUnknownVariableType] — any JSON object
+
+
+def instant(text: object) -> datetime | None:
+    """A time of the API (RFC 3339), None where absent or not a time."""
+    if not isinstance(text, str):
+        return None
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def timestamp(moment: datetime) -> str:
+    """A time as it stands in objects: UTC, whole seconds."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

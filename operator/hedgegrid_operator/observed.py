@@ -1,0 +1,227 @@
+"""What the operator reads out of objects: small frozen views, each tolerant of fields that it doesn't know.
+
+`Controls` is a model of its own on purpose: an object that the full model rejects (one of a newer schema, say) can
+still be killed, throttled down and deleted.
+"""
+
+import math
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from hedgegrid_api.control import Author
+from hedgegrid_api.types import KillSwitch
+from hedgegrid_operator.objects import (
+    PAUSE_ANNOTATION,
+    REASON_ANNOTATION,
+    RELEASE_ANNOTATION,
+    REVISION_ANNOTATION,
+    GridRef,
+    Json,
+    annotations_of,
+    instant,
+    items,
+    metadata,
+    resource_version,
+    section,
+    uid_of,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Controls:
+    """The part of a HedgeGrid that controls its pod."""
+
+    ref: GridRef
+    generation: int
+    resource_version: int
+    created: datetime | None
+    deleted: datetime | None
+    """When the deletion began, None while it hasn't."""
+    kill_switch: KillSwitch
+    """Unknown values count as haltEntries."""
+    throttle: float
+    """What isn't a number in 0..1 counts as 0."""
+    rearm: int
+    by: Author
+    paused: bool
+    """Annotation `hedgegrid.io/reconcile: disabled`."""
+    orphaned: bool
+    """Annotation `hedgegrid.io/release: orphan`."""
+    shown_latches: tuple[str, ...]
+    """Ids of the latches in the object's status."""
+    shown_rearm: int
+    """Highest rearm consumed, by the object's status."""
+
+
+def controls_of(grid: Json) -> Controls:
+    """The controls of a HedgeGrid, whatever else stands in it."""
+    about, spec, control = metadata(grid), section(grid, "spec"), section(grid, "status", "control")
+    annotations = annotations_of(grid)
+    return Controls(
+        ref=GridRef(str(about.get("namespace", "")), str(about.get("name", "")), uid_of(grid)),
+        generation=_whole(about.get("generation")),
+        resource_version=resource_version(grid),
+        created=instant(about.get("creationTimestamp")),
+        deleted=instant(about.get("deletionTimestamp")),
+        kill_switch=_switch(spec.get("killSwitch", KillSwitch.NONE)),
+        throttle=_fraction(spec.get("throttle", 1)),
+        rearm=_whole(spec.get("rearm")),
+        by=_author(items(about, "managedFields"), annotations.get(REASON_ANNOTATION)),
+        paused=annotations.get(PAUSE_ANNOTATION) == "disabled",
+        orphaned=annotations.get(RELEASE_ANNOTATION) == "orphan",
+        shown_latches=tuple(str(latch.get("id")) for latch in items(control, "latches")),
+        shown_rearm=_whole(control.get("rearm")),
+    )
+
+
+def _switch(value: object) -> KillSwitch:
+    try:
+        return KillSwitch(str(value))
+    except ValueError:
+        return KillSwitch.HALT_ENTRIES
+
+
+def _fraction(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return 0.0
+    return float(value) if math.isfinite(value) and 0 <= value <= 1 else 0.0
+
+
+def _whole(value: object) -> int:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else 0
+
+
+def _author(managed: list[Json], reason: str | None) -> Author:
+    """Who wrote the spec last."""
+    newest: tuple[datetime, str] | None = None
+    for entry in managed:
+        written = instant(entry.get("time"))
+        if entry.get("subresource") or written is None or "f:spec" not in (entry.get("fieldsV1") or {}):
+            continue
+        if newest is None or written >= newest[0]:
+            newest = written, str(entry.get("manager", ""))
+    if newest is None:
+        return Author(reason=reason)
+    return Author(manager=newest[1], time=newest[0], reason=reason)
+
+
+@dataclass(frozen=True, slots=True)
+class StatefulSetView:
+    """A grid's StatefulSet."""
+
+    uid: str
+    name: str
+    generation: int
+    """Raised by the API server when the spec changes."""
+    resource_version: int
+    revision: str | None
+    """Hash of the pod template that the operator applied."""
+    deleting: bool
+
+
+def stateful_set_of(obj: Json) -> StatefulSetView:
+    """View of a StatefulSet."""
+    about = metadata(obj)
+    return StatefulSetView(
+        uid=uid_of(obj),
+        name=str(about.get("name", "")),
+        generation=_whole(about.get("generation")),
+        resource_version=resource_version(obj),
+        revision=annotations_of(obj).get(REVISION_ANNOTATION),
+        deleting="deletionTimestamp" in about,
+    )
+
+
+class PodState(StrEnum):
+    """How the pod is; the values are reasons of the condition PodReady."""
+
+    READY = "Ready"
+    STARTING = "Starting"
+    CRASH_LOOP = "CrashLoop"
+    IMAGE_PULL_FAILED = "ImagePullFailed"
+    UNSCHEDULABLE = "Unschedulable"
+    OOM_KILLED = "OOMKilled"
+    EVICTED = "Evicted"
+    NODE_LOST = "NodeLost"
+
+
+_STUCK = frozenset({PodState.CRASH_LOOP, PodState.IMAGE_PULL_FAILED, PodState.UNSCHEDULABLE, PodState.OOM_KILLED})
+_PULL_REASONS = frozenset({"ImagePullBackOff", "ErrImagePull", "InvalidImageName", "ErrImageNeverPull"})
+
+
+@dataclass(frozen=True, slots=True)
+class PodView:
+    """A grid's pod."""
+
+    uid: str
+    name: str
+    namespace: str
+    resource_version: int
+    ip: str | None
+    revision: str | None
+    """Hash of the template it was made from."""
+    image: str
+    deleting: bool
+    state: PodState
+    message: str
+    """What the cluster says about a pod that isn't ready."""
+
+    @property
+    def stuck(self) -> bool:
+        """It doesn't run, and only a change can help."""
+        return self.state in _STUCK
+
+
+def pod_of(obj: Json) -> PodView:
+    """View of a pod."""
+    about, status = metadata(obj), section(obj, "status")
+    containers = items(section(obj, "spec"), "containers")
+    state, message = _pod_state(status)
+    return PodView(
+        uid=uid_of(obj),
+        name=str(about.get("name", "")),
+        namespace=str(about.get("namespace", "")),
+        resource_version=resource_version(obj),
+        ip=status.get("podIP") or None,
+        revision=annotations_of(obj).get(REVISION_ANNOTATION),
+        image=str(containers[0].get("image", "")) if containers else "",
+        deleting="deletionTimestamp" in about,
+        state=state,
+        message=message,
+    )
+
+
+def _pod_state(status: Json) -> tuple[PodState, str]:
+    conditions = {str(item.get("type")): item for item in items(status, "conditions")}
+    reason, message = str(status.get("reason", "")), str(status.get("message", ""))
+    ready, scheduled = conditions.get("Ready", {}), conditions.get("PodScheduled", {})
+    if reason == "Evicted":
+        return PodState.EVICTED, message
+    if reason == "NodeLost" or ready.get("reason") == "NodeLost":
+        return PodState.NODE_LOST, message
+    if ready.get("status") == "True":
+        return PodState.READY, ""
+    if scheduled.get("status") == "False":
+        return PodState.UNSCHEDULABLE, str(scheduled.get("message", ""))
+    for container in items(status, "containerStatuses"):
+        found = _container_state(container)
+        if found is not None:
+            return found
+    return PodState.STARTING, message
+
+
+def _container_state(container: Json) -> tuple[PodState, str] | None:
+    waiting = section(container, "state", "waiting")
+    ended = section(container, "state", "terminated") or section(container, "lastState", "terminated")
+    why = str(waiting.get("message") or waiting.get("reason") or "")
+    if waiting.get("reason") in _PULL_REASONS:
+        return PodState.IMAGE_PULL_FAILED, why
+    running = bool(section(container, "state", "running"))
+    if ended.get("reason") == "OOMKilled" and not running:
+        return PodState.OOM_KILLED, "the container needed more memory than its limit"
+    if waiting.get("reason") == "CrashLoopBackOff":
+        return PodState.CRASH_LOOP, f"{why}; last exit code {ended.get('exitCode')}"
+    if waiting and why != "ContainerCreating":
+        return PodState.STARTING, why
+    return None

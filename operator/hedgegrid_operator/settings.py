@@ -1,0 +1,108 @@
+"""Settings: every one has a flag, an environment variable, a default and a line of help."""
+
+import argparse
+import dataclasses
+import os
+import socket
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hedgegrid_api import __version__
+
+ENVIRONMENT_PREFIX = "HEDGEGRID_OPERATOR_"
+_NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+_LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+
+
+def _setting(default: object, text: str, *, metavar: str = "TEXT", choices: tuple[str, ...] = ()) -> Any:
+    return dataclasses.field(default=default, metadata={"help": text, "metavar": metavar, "choices": choices})
+
+
+def _seconds(default: float, text: str) -> Any:
+    return _setting(default, text, metavar="SECONDS")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """How the operator runs."""
+
+    kubeconfig: str = _setting("", "kubeconfig file; empty: in-cluster, else $KUBECONFIG or ~/.kube/config")
+    context: str = _setting("", "context of the kubeconfig; empty: its current one")
+    namespace: str = _setting("", "namespace of the operator's Lease, keys and notes; empty: the pod's own")
+    watch_namespaces: str = _setting("", "namespaces of the grids, comma separated; empty: all")
+    strategy_image: str = _setting("hedgegrid-strategy", "repository of the strategy image")
+    strategy_tag: str = _setting(__version__, "tag of the strategy image")
+    strategy_pull_policy: str = _setting(
+        "IfNotPresent", "pull policy of the strategy image", choices=("Always", "IfNotPresent", "Never")
+    )
+    lease_name: str = _setting("hedgegrid-operator", "Lease that makes one operator the leader")
+    lease_duration: float = _seconds(15, "how long a Lease that isn't renewed keeps others away")
+    renew_deadline: float = _seconds(10, "without a renewal for this long, nothing is written to the API server")
+    retry_period: float = _seconds(2, "pause between two renewals, or two tries to acquire")
+    keys_secret: str = _setting("hedgegrid-operator-keys", "Secret of the master key, made at the first start")
+    poll_interval: float = _seconds(5, "pause between two reads of a pod's report")
+    kill_poll_interval: float = _seconds(0.25, "the same while a kill is under way")
+    resync_interval: float = _seconds(12, "pause between two LISTs of grids, StatefulSets and pods")
+    children_interval: float = _seconds(60, "pause between two checks of the children that aren't watched")
+    pod_timeout: float = _seconds(2, "how long a pod may take to answer")
+    request_timeout: float = _seconds(10, "how long the API server may take to answer")
+    workers: int = _setting(16, "grids that are reconciled at the same time; kills have no limit", metavar="N")
+    health_host: str = _setting("", "address of /healthz, /readyz and /metrics; empty: all", metavar="ADDRESS")
+    health_port: int = _setting(8081, "port of the same; 0: any free one", metavar="PORT")
+    log_level: str = _setting("INFO", "least severe messages to log", choices=_LOG_LEVELS)
+
+    @property
+    def namespaces(self) -> tuple[str | None, ...]:
+        """Namespaces to watch; (None,) is all of them."""
+        return tuple(name.strip() for name in self.watch_namespaces.split(",") if name.strip()) or (None,)
+
+    @property
+    def own_namespace(self) -> str:
+        """Namespace of the operator."""
+        if self.namespace:
+            return self.namespace
+        return _NAMESPACE_FILE.read_text().strip() if _NAMESPACE_FILE.is_file() else "hedgegrid-system"
+
+
+def own_name(environ: Mapping[str, str]) -> str:
+    """Name of the operator's pod, else of the machine."""
+    return environ.get("POD_NAME") or socket.gethostname()
+
+
+def parse(arguments: Sequence[str], environ: Mapping[str, str] = os.environ) -> Settings:
+    """Settings from flags, else environment variables, else defaults; exits with a message on a wrong one."""
+    parser = argparse.ArgumentParser(
+        prog="python -m hedgegrid_operator",
+        description="Runs HedgeGrid objects: one strategy pod each, its controls and status kept in step.",
+        epilog="A flag outranks its environment variable.",
+    )
+    parser.add_argument("--version", action="version", version=__version__)
+    for field in dataclasses.fields(Settings):
+        variable = ENVIRONMENT_PREFIX + field.name.upper()
+        default: Any = field.default
+        parser.add_argument(
+            "--" + field.name.replace("_", "-"),
+            # A text is parsed by `type` like a flag, so that a wrong variable gives the same message.
+            default=environ.get(variable, str(default)),
+            type=type(default) if isinstance(default, int) else float if isinstance(default, float) else str,
+            choices=field.metadata["choices"] or None,
+            metavar=field.metadata["metavar"] if not field.metadata["choices"] else None,
+            help=f"{field.metadata['help']} [{default!r}; ${variable}]".replace("%", "%%"),
+        )
+    found = Settings(**vars(parser.parse_args(arguments)))
+    wrong = _contradiction(found)
+    if wrong:
+        parser.error(wrong)
+    return found
+
+
+def _contradiction(found: Settings) -> str | None:
+    for field in dataclasses.fields(found):
+        value = getattr(found, field.name)
+        if isinstance(value, int | float) and value <= 0 and field.name != "health_port":
+            return f"--{field.name.replace('_', '-')} must be greater than 0"
+    if not found.retry_period < found.renew_deadline < found.lease_duration:
+        return "--retry-period < --renew-deadline < --lease-duration must hold"
+    return None

@@ -1,0 +1,137 @@
+"""The watches: kopf as an informer, and the only module that knows it.
+
+kopf runs in a thread and a loop of its own and hands each event over; it handles nothing, patches nothing, and stops
+within a second when asked.
+"""
+
+import asyncio
+import logging
+import threading
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, override
+
+import kopf
+import uvloop
+
+from hedgegrid_operator.cache import WATCHED
+from hedgegrid_operator.credentials import Credentials, CredentialSource
+from hedgegrid_operator.objects import HEDGE_GRID, UID_LABEL, Json, Kind
+
+log = logging.getLogger(__name__)
+
+type Sink = Callable[[Kind, Json, bool], None]
+"""Takes an object and whether it was deleted; called in the operator's own loop."""
+
+_RESTART_PAUSE = 1.0
+_STOP_SECONDS = 5.0
+
+
+class _NoDiff(kopf.DiffBaseStorage):
+    """Nothing is compared with earlier states: building the comparison is half of kopf's time for an event."""
+
+    @override
+    def build(self, *, body: kopf.Body, extra_fields: Iterable[Any] | None = None) -> kopf.BodyEssence:
+        return kopf.BodyEssence()
+
+    @override
+    def fetch(self, *, body: kopf.Body) -> kopf.BodyEssence | None:
+        return None
+
+    @override
+    def store(self, *, body: kopf.Body, patch: kopf.Patch, essence: kopf.BodyEssence) -> None:
+        return
+
+
+class Watch:
+    """Watches grids, StatefulSets and pods until it is stopped."""
+
+    def __init__(self, source: CredentialSource, namespaces: tuple[str | None, ...], sink: Sink) -> None:
+        self._source = source
+        self._namespaces = [name for name in namespaces if name is not None]
+        self._sink = sink
+        self._loop = asyncio.get_running_loop()
+        self._stop = threading.Event()
+
+    async def run(self) -> None:
+        """Watch; start again whenever the framework gives up (an API server that answers with errors, say)."""
+        while not self._stop.is_set():
+            ended: asyncio.Future[None] = self._loop.create_future()
+            threading.Thread(target=self._run_thread, args=(ended,), name="watch", daemon=True).start()
+            await asyncio.shield(ended)
+            if not self._stop.is_set():
+                log.warning("the watches ended; they are started again")
+                await asyncio.sleep(_RESTART_PAUSE)
+
+    def stop(self) -> None:
+        """Ask for the end."""
+        self._stop.set()
+
+    def _run_thread(self, ended: asyncio.Future[None]) -> None:
+        loop = uvloop.new_event_loop()
+        try:
+            kopf.run(
+                loop=loop,
+                registry=self._registry(),
+                settings=_settings(),
+                standalone=True,
+                clusterwide=not self._namespaces,
+                namespaces=self._namespaces,
+                stop_flag=self._stop,
+            )
+        except Exception:
+            log.exception("the watches failed")
+        finally:
+            loop.close()
+            self._loop.call_soon_threadsafe(ended.set_result, None)
+
+    def _registry(self) -> kopf.OperatorRegistry:
+        registry = kopf.OperatorRegistry()
+        kopf.on.login(registry=registry)(self._login())
+        for kind in WATCHED:
+            kopf.on.event(kind.group, kind.version, kind.plural, registry=registry)(self._handler(kind))
+        return registry
+
+    def _login(self) -> Callable[..., Awaitable[kopf.ConnectionInfo]]:
+        async def login(**_: object) -> kopf.ConnectionInfo:
+            return _connection(await self._source.load())
+
+        return login
+
+    def _handler(self, kind: Kind) -> Callable[..., Awaitable[None]]:
+        sink, hand_over = self._sink, self._loop.call_soon_threadsafe
+
+        async def handler(event: kopf.RawEvent, **_: object) -> None:
+            obj: Any = event["object"]
+            hand_over(sink, kind, obj, event["type"] == "DELETED")
+
+        return handler
+
+
+def _settings() -> kopf.OperatorSettings:
+    settings = kopf.OperatorSettings()
+    settings.watching.inactivity_timeout = 70
+    settings.watching.chunk_size = 250
+    for kind in WATCHED:
+        if kind is not HEDGE_GRID:
+            settings.watching.label_selectors[kind.group, kind.version, kind.plural] = UID_LABEL
+    settings.networking.request_timeout = 10
+    settings.networking.error_backoffs = (0.1, 0.5, 1, 2)
+    settings.scanning.disabled = True
+    settings.posting.enabled = False
+    settings.posting.loggers = False
+    settings.persistence.finalizer = "hedgegrid.io/never-used-by-the-watch"
+    settings.persistence.diffbase_storage = _NoDiff()
+    return settings
+
+
+def _connection(found: Credentials) -> kopf.ConnectionInfo:
+    scheme, _, token = (found.authorization or "").partition(" ")
+    return kopf.ConnectionInfo(
+        server=found.server,
+        ca_path=found.ca_path,
+        insecure=not found.verify,
+        certificate_path=found.certificate_path,
+        private_key_path=found.key_path,
+        scheme=scheme or None,
+        token=token or None,
+    )
