@@ -1,0 +1,108 @@
+"""What the strategy is told, and in which order.
+
+Events come through the engine and are passed on one by one. Answers that bypass it (a state of the venue, a refusal
+that never got as far) wait until the strategy has seen all events that were sent before them.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+
+from naut_hedgegrid.domain.ports import TradingStrategy, VenueGateway
+from naut_hedgegrid.domain.values import OrderEvent, Quote, VenueState
+from naut_hedgegrid.engine.errors import ErrorReports
+from naut_hedgegrid.engine.inbox import Inbox
+from naut_hedgegrid.engine.traffic import Traffic, wait_until
+
+_PATIENCE_SECONDS = 1.0
+
+
+class Delivery:
+    """The callbacks of one strategy."""
+
+    def __init__(self, strategy: TradingStrategy, traffic: Traffic, errors: ErrorReports) -> None:
+        """Nothing is delivered before `begin`."""
+        self._strategy = strategy
+        self._traffic = traffic
+        self._errors = errors
+        self._inbox = Inbox(errors)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._began = False
+
+    def idle(self) -> bool:
+        """Whether the strategy says that nothing of it is under way."""
+        return self._strategy.idle
+
+    def begin(self, gateway: VenueGateway) -> None:
+        """Start the strategy, and deliver from now on."""
+        self._began = True
+        self._inbox.open()
+        self._errors.guarded("on_start", self._strategy.on_start, gateway)
+
+    def end(self) -> None:
+        """Stop the strategy; nothing is delivered any more. Harmless when repeated."""
+        self._inbox.close()
+        for task in self._tasks:
+            task.cancel()
+        if self._began:
+            self._began = False
+            self._errors.guarded("on_stop", self._strategy.on_stop)
+
+    def quote(self, quote: Quote) -> None:
+        """A quote out of the engine."""
+
+        def deliver() -> None:
+            self._traffic.quotes_seen += 1
+            self._strategy.on_quote(quote)
+
+        self._inbox.post("on_quote", deliver)
+
+    def order_event(self, event: OrderEvent) -> None:
+        """An event out of the engine."""
+
+        def deliver() -> None:
+            self._traffic.events_seen += 1
+            self._strategy.on_order_event(event)
+
+        self._inbox.post("on_order_event", deliver)
+
+    def order_event_aside(self, event: OrderEvent) -> None:
+        """An event that the engine doesn't carry."""
+        self._aside("on_order_event", lambda: self._strategy.on_order_event(event))
+
+    def venue_state_aside(self, state: VenueState) -> None:
+        """The answer to a question for the venue's state."""
+        self._aside("on_venue_state", lambda: self._strategy.on_venue_state(state))
+
+    def market_end(self) -> None:
+        """The market has no more data."""
+        self._aside("on_market_end", self._strategy.on_market_end)
+
+    def spawn(self, work: Coroutine[None, None, None]) -> None:
+        """Run work in the background until it is done or the strategy stops."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if isinstance(error, Exception):
+            self._errors.report("background", error)
+
+    def _aside(self, name: str, call: Callable[[], None]) -> None:
+        traffic = self._traffic
+        traffic.answers_due += 1
+        sent = traffic.events_sent
+
+        def deliver() -> None:
+            traffic.answers_due -= 1
+            call()
+
+        async def deliver_behind() -> None:
+            await wait_until(lambda: traffic.events_seen >= sent, _PATIENCE_SECONDS)
+            self._inbox.post(name, deliver)
+
+        if traffic.events_seen >= sent:
+            self._inbox.post(name, deliver)
+        else:
+            self.spawn(deliver_behind())

@@ -1,0 +1,250 @@
+"""The simulated venue as an execution client of the engine.
+
+The book commits, then the events go out. Hooks never wait: latency is the wire's business. What a hook raises would
+leave its order initialized for ever, so it becomes a rejection.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from nautilus_trader.common import Clock
+from nautilus_trader.config import ExecutionClientConfig
+from nautilus_trader.live import CancelOrder, ClientCache, QueryAccount, QueryOrder, SubmitOrder
+from nautilus_trader.live.clients import ExecutionClient
+from nautilus_trader.model import (
+    AccountBalance,
+    AccountType,
+    ClientOrderId,
+    ExecutionMassStatus,
+    LimitOrder,
+    LiquiditySide,
+    MarginBalance,
+    MarketOrder,
+    OmsType,
+    OrderSide,
+    PositionId,
+    TradeId,
+    TraderId,
+    VenueOrderId,
+)
+
+from naut_hedgegrid.domain.values import (
+    ZERO,
+    CancelRejected,
+    Ending,
+    Leg,
+    OrderAccepted,
+    OrderEnded,
+    OrderEvent,
+    OrderFilled,
+    OrderKind,
+    OrderRejected,
+    OrderRequest,
+    Side,
+)
+from naut_hedgegrid.engine.delivery import Delivery
+from naut_hedgegrid.engine.errors import ErrorReports
+from naut_hedgegrid.engine.reports import Reports
+from naut_hedgegrid.engine.traffic import Traffic
+from naut_hedgegrid.engine.translation import Translation
+from naut_hedgegrid.engine.wire import Wire
+from naut_hedgegrid.venues.sim.account import Account, money
+from naut_hedgegrid.venues.sim.book import Book
+from naut_hedgegrid.venues.sim.refusals import NO_SUCH_ORDER
+
+# The venue's own words for a command that it hasn't carried out.
+_NOT_EXECUTED = "-1001 Internal error; unable to process your request. Please try again."
+
+type EngineOrder = LimitOrder | MarketOrder
+
+
+@dataclass(frozen=True, slots=True)
+class SimVenue:
+    """The book with what lies between it and the engine."""
+
+    book: Book
+    wire: Wire
+    now: Callable[[], int]
+    """Market time."""
+    translation: Translation
+    traffic: Traffic
+    delivery: Delivery
+    errors: ErrorReports
+
+
+class SimExecutionClient(ExecutionClient):
+    """Hedge mode: leg from side and reduce-only, checked against the position id, as with the real venue."""
+
+    def __init__(
+        self,
+        venue: SimVenue,
+        *,
+        name: str,
+        config: ExecutionClientConfig,
+        cache: ClientCache,
+        clock: Clock,
+        trader_id: TraderId,
+    ) -> None:
+        """`name` to `trader_id` are the engine's own."""
+        super().__init__(
+            name=name,
+            config=config,
+            cache=cache,
+            clock=clock,
+            trader_id=trader_id,
+            venue=venue.translation.venue,
+            account_id=venue.translation.account_id,
+            account_type=AccountType.MARGIN,
+            oms_type=OmsType.HEDGING,
+        )
+        self._venue = venue
+        self._reports = Reports(venue.translation)
+        self._account_sent: Account | None = None
+
+    # Out of the book --------------------------------------------------------------------------------------------
+
+    def emit(self, events: Sequence[OrderEvent]) -> None:
+        """Send what the book has committed to the engine, and the account where it changed."""
+        for event in events:
+            self._venue.errors.guarded("execution", self._emit, event)
+        if self._venue.book.standing.account is not self._account_sent:
+            self._venue.errors.guarded("execution", self._emit_account)
+
+    def _emit(self, event: OrderEvent) -> None:
+        identity = ClientOrderId(event.client_order_id)
+        order: EngineOrder | None = self.cache.order(identity)
+        if order is None or isinstance(event, CancelRejected):
+            # The engine drops the refusal to cancel an order that has ended meanwhile, and knows no foreign order.
+            self._venue.delivery.order_event_aside(event)
+            return
+        self._generate(order, VenueOrderId(event.client_order_id), event)
+        self._venue.traffic.events_sent += 1
+
+    def _generate(
+        self,
+        order: EngineOrder,
+        venue_order_id: VenueOrderId,
+        event: OrderAccepted | OrderRejected | OrderFilled | OrderEnded,
+    ) -> None:
+        match event:
+            case OrderAccepted():
+                self.generate_order_accepted(order, venue_order_id, event.ts)
+            case OrderRejected():
+                self.generate_order_rejected(order, event.reason, event.ts, event.post_only)
+            case OrderFilled():
+                self._generate_fill(order, venue_order_id, event)
+            case OrderEnded(ending=Ending.CANCELED):
+                self.generate_order_canceled(order, venue_order_id, event.ts)
+            case OrderEnded():
+                self.generate_order_expired(order, venue_order_id, event.ts)
+
+    def _generate_fill(self, order: EngineOrder, venue_order_id: VenueOrderId, fill: OrderFilled) -> None:
+        words = self._venue.translation
+        self.generate_order_filled(
+            order,
+            venue_order_id,
+            words.position_ids[fill.leg],
+            TradeId(str(fill.trade_id)),
+            words.quantity(fill.quantity),
+            words.price(fill.price),
+            words.currency,
+            words.money(fill.commission),
+            LiquiditySide.MAKER if fill.maker else LiquiditySide.TAKER,
+            fill.ts,
+        )
+
+    def _emit_account(self) -> None:
+        """Total is the wallet and free what is left to open with, within 0 and the total: as the real adapter."""
+        book, words = self._venue.book, self._venue.translation
+        standing, leverage = book.standing, book.rules.leverage
+        total = money(standing.account.wallet)
+        free = money(min(max(standing.free_margin(leverage), ZERO), max(total, ZERO)))
+        balance = AccountBalance(words.money(total), words.money(total - free), words.money(free))
+        maintenance = money(book.account().maintenance_margin or ZERO)
+        initial = money(standing.position_margin(leverage))
+        margin = MarginBalance(words.money(initial), words.money(maintenance), words.instrument_id)
+        self.generate_account_state([balance], [margin], True, standing.ts)
+        self._account_sent = standing.account
+
+    # Into the book ----------------------------------------------------------------------------------------------
+
+    async def _connect(self) -> None:
+        self._emit_account()  # without an account the engine denies every order
+
+    async def _disconnect(self) -> None: ...
+
+    async def _submit_order(self, command: SubmitOrder) -> None:
+        order: EngineOrder = command.order
+        self._venue.errors.guarded("execution", self.generate_order_submitted, order)
+        self._send(partial(self._submitted, order, command.position_id))
+
+    async def _cancel_order(self, command: CancelOrder) -> None:
+        self._send(partial(self._cancelled, str(command.client_order_id)))
+
+    def _send(self, carry_out: Callable[[], Sequence[OrderEvent]]) -> None:
+        self._venue.traffic.commands_entered += 1
+        self._venue.wire.send(partial(self._arrive, carry_out))
+
+    def _arrive(self, carry_out: Callable[[], Sequence[OrderEvent]]) -> None:
+        events = carry_out()
+        self._venue.traffic.commands_arrived += 1
+        self.emit(events)
+
+    def _submitted(self, order: EngineOrder, position_id: PositionId | None) -> Sequence[OrderEvent]:
+        venue = self._venue
+        try:
+            return venue.book.submit(self._request(order, position_id), venue.now())
+        except Exception as error:  # noqa: BLE001  a book that can't write hasn't taken the order
+            venue.errors.report("submit", error)
+            return [OrderRejected(str(order.client_order_id), f"{_NOT_EXECUTED} {error}", False, venue.now())]
+
+    def _cancelled(self, client_order_id: str) -> Sequence[OrderEvent]:
+        venue = self._venue
+        try:
+            return venue.book.cancel(client_order_id, venue.now())
+        except Exception as error:  # noqa: BLE001  a book that can't write hasn't cancelled the order
+            venue.errors.report("cancel", error)
+            return [CancelRejected(client_order_id, f"{_NOT_EXECUTED} {error}", venue.now())]
+
+    def _request(self, order: EngineOrder, position_id: PositionId | None) -> OrderRequest:
+        buy = order.side == OrderSide.BUY
+        leg = Leg.LONG if buy != order.is_reduce_only else Leg.SHORT
+        if position_id != self._venue.translation.position_ids[leg]:
+            raise ValueError(f"-4061 Order's position side does not match: {position_id} for {leg}")
+        limit = isinstance(order, LimitOrder)
+        return OrderRequest(
+            client_order_id=str(order.client_order_id),
+            leg=leg,
+            side=Side.BUY if buy else Side.SELL,
+            kind=OrderKind.LIMIT if limit else OrderKind.MARKET,
+            quantity=order.quantity.as_decimal(),
+            price=order.price.as_decimal() if limit else None,
+            post_only=limit and order.is_post_only,
+        )
+
+    # What the engine asks ---------------------------------------------------------------------------------------
+
+    async def _query_account(self, command: QueryAccount) -> None:  # noqa: ARG002  the engine's signature
+        self._emit_account()
+
+    async def _query_order(self, command: QueryOrder) -> None:
+        """Asked about an order whose answer is overdue; without an answer the engine rejects it."""
+        order = self._venue.book.order(str(command.client_order_id))
+        if order is None:
+            unknown: EngineOrder | None = self.cache.order(command.client_order_id)
+            if unknown is not None:
+                self.generate_order_rejected(unknown, str(NO_SUCH_ORDER), self._venue.now(), False)
+            return
+        fills = self._venue.book.fills_of(order)
+        self._handle_report(self._reports.order(order, fills, self.clock.timestamp_ns()))
+
+    async def _generate_mass_status(self, lookback_mins: int | None) -> ExecutionMassStatus:  # noqa: ARG002  likewise
+        """Orders and fills only: the engine compares reported positions as float sums with `==`."""
+        now = self.clock.timestamp_ns()
+        status = ExecutionMassStatus(self.client_id, self.account_id, self._venue.translation.venue, now)
+        for history in self._venue.book.history():
+            orders, fills = self._reports.of_leg(history, now)
+            status.add_order_reports(orders)
+            status.add_fill_reports(fills)
+        return status

@@ -1,0 +1,81 @@
+"""Runs the market: book first, then the engine, tick after tick.
+
+A replay waits after each tick until the strategy has seen it, is idle, and nothing is under way: then two runs give
+the same fills, at any speed, and the market never outruns the strategy.
+"""
+
+import asyncio
+import logging
+import sqlite3
+import time
+
+from naut_hedgegrid.engine.data_client import SimDataClient
+from naut_hedgegrid.engine.execution_client import SimExecutionClient, SimVenue
+from naut_hedgegrid.engine.traffic import wait_until
+from naut_hedgegrid.venues.sim.market import Market, Tick
+
+_log = logging.getLogger(__name__)
+_LATE_SECONDS = 1.0
+
+
+class MarketFeed:
+    """One run of a market from where the book has it."""
+
+    def __init__(
+        self,
+        market: Market,
+        venue: SimVenue,
+        data: SimDataClient,
+        execution: SimExecutionClient,
+        patience_seconds: float,
+    ) -> None:
+        """`patience_seconds` bounds each wait for the strategy."""
+        self._market = market
+        self._ticks = market.ticks(venue.book.standing.place)
+        self._venue = venue
+        self._data = data
+        self._execution = execution
+        self._patience = patience_seconds
+        self._waits_for_idle = True
+
+    async def run(self) -> None:
+        """Play to the end of the market, and tell the strategy. Raises BarFileError at a bad line of a file."""
+        due = asyncio.get_running_loop().time()
+        for tick in self._ticks:
+            due = await self._pace(due + tick.wait_seconds)
+            await self._play(tick)
+        self._venue.delivery.market_end()
+        await self._rest()
+
+    async def _pace(self, due: float) -> float:
+        """Sleep until a tick is due; a market that is far behind doesn't hurry to catch up."""
+        now = asyncio.get_running_loop().time()
+        if due > now:
+            await asyncio.sleep(due - now)
+        return max(due, now - _LATE_SECONDS)
+
+    async def _play(self, tick: Tick) -> None:
+        venue = self._venue
+        quote = tick.quote(time.time_ns())
+        try:
+            events = venue.book.on_quote(quote, tick.place)
+        except sqlite3.Error as error:
+            venue.errors.report("market", error)  # for the venue this tick hasn't happened
+            return
+        self._execution.emit(events)
+        if events and not self._market.wall_clock:
+            await self._rest()
+        self._data.publish(quote)
+        await self._rest()
+
+    async def _rest(self) -> None:
+        """Wait for the strategy: until it has seen the quote, in a replay until all is done that follows from it."""
+        traffic, idle = self._venue.traffic, self._venue.delivery.idle
+        if self._market.wall_clock:
+            await wait_until(lambda: traffic.quotes_seen >= traffic.quotes_sent, self._patience)
+        elif await wait_until(lambda: traffic.at_rest and (idle() or not self._waits_for_idle), self._patience):
+            self._waits_for_idle = self._waits_for_idle or idle()
+        else:
+            _log.warning("replay goes on after %s s: at rest: %s, idle: %s", self._patience, traffic, idle())
+            traffic.forget()
+            self._waits_for_idle = idle()

@@ -1,0 +1,108 @@
+"""The strategy's way to the venue: `VenueGateway` over the engine."""
+
+from nautilus_trader.model import ClientOrderId
+from nautilus_trader.trading import Strategy
+
+from naut_hedgegrid.domain.values import (
+    AccountState,
+    CancelRejected,
+    OrderKind,
+    OrderRejected,
+    OrderRequest,
+)
+from naut_hedgegrid.engine.execution_client import EngineOrder, SimVenue
+from naut_hedgegrid.engine.traffic import wait_until
+from naut_hedgegrid.engine.translation import ORDER_SIDES
+from naut_hedgegrid.venues.sim.refusals import DUPLICATE_ID, UNKNOWN_ORDER
+
+_PATIENCE_SECONDS = 1.0
+
+
+class EngineGateway:
+    """Sends through an engine strategy. An order that can't be handed over is answered as rejected."""
+
+    def __init__(self, sender: Strategy, venue: SimVenue) -> None:
+        """`sender` is the engine's strategy in whose name orders go out."""
+        self._sender = sender
+        self._venue = venue
+
+    def submit(self, order: OrderRequest) -> None:
+        """Send an order.
+
+        Ids that the engine knows, of ended orders too, are refused here: it would overwrite the order it has.
+        """
+        venue = self._venue
+        try:
+            if self._known(order.client_order_id) is not None:
+                self._reject(order, str(DUPLICATE_ID))
+                return
+            self._sender.submit_order(  # pyright: ignore[reportUnknownMemberType]  the stubs say `dict`
+                self._in_engine_words(order), position_id=venue.translation.position_ids[order.leg]
+            )
+            venue.traffic.commands_sent += 1
+        except Exception as error:  # noqa: BLE001  whatever it was, the strategy has to learn that nothing was sent
+            venue.errors.report("submit", error)
+            self._reject(order, f"not handed over: {error}")
+
+    def cancel(self, client_order_id: str) -> None:
+        """Ask to cancel; a second request while the first is under way adds nothing."""
+        venue = self._venue
+        try:
+            order = self._known(client_order_id)
+            if order is not None and order.is_pending_cancel:
+                return
+            if order is None or order.is_closed:
+                venue.delivery.order_event_aside(CancelRejected(client_order_id, str(UNKNOWN_ORDER), venue.now()))
+                return
+            self._sender.cancel_order(ClientOrderId(client_order_id))  # pyright: ignore[reportUnknownMemberType]  the stubs say `dict`
+            venue.traffic.commands_sent += 1
+        except Exception as error:  # noqa: BLE001  as in `submit`
+            venue.errors.report("cancel", error)
+            reason = f"not handed over: {error}"
+            venue.delivery.order_event_aside(CancelRejected(client_order_id, reason, venue.now()))
+
+    def request_state(self, after_trade_id: int) -> None:
+        """Ask for the venue's state as it is once all commands sent so far have arrived."""
+        traffic = self._venue.traffic
+        traffic.answers_due += 1
+        self._venue.delivery.spawn(self._answer(after_trade_id, traffic.commands_sent))
+
+    def account(self) -> AccountState | None:
+        """The account's figures."""
+        return self._venue.book.account()
+
+    async def _answer(self, after_trade_id: int, commands: int) -> None:
+        venue = self._venue
+        try:
+            await wait_until(lambda: venue.traffic.commands_entered >= commands, _PATIENCE_SECONDS)
+            await venue.wire.passed()
+            venue.delivery.venue_state_aside(venue.book.state(after_trade_id))
+        finally:
+            venue.traffic.answers_due -= 1
+
+    def _known(self, client_order_id: str) -> EngineOrder | None:
+        return self._sender.cache.order(ClientOrderId(client_order_id))
+
+    def _reject(self, order: OrderRequest, reason: str) -> None:
+        rejected = OrderRejected(order.client_order_id, reason, False, self._venue.now())
+        self._venue.delivery.order_event_aside(rejected)
+
+    def _in_engine_words(self, order: OrderRequest) -> EngineOrder:
+        words, factory = self._venue.translation, self._sender.order_factory
+        instrument_id, side = words.instrument_id, ORDER_SIDES[order.side]
+        identity, quantity = ClientOrderId(order.client_order_id), words.quantity(order.quantity)
+        if order.kind is OrderKind.MARKET:
+            return factory.market(
+                instrument_id, side, quantity, reduce_only=order.reduce_only, client_order_id=identity
+            )
+        if order.price is None:
+            raise ValueError(f"limit order {order.client_order_id} has no price")
+        return factory.limit(
+            instrument_id,
+            side,
+            quantity,
+            words.price(order.price),
+            post_only=order.post_only,
+            reduce_only=order.reduce_only,
+            client_order_id=identity,
+        )

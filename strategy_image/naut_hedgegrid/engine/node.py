@@ -1,0 +1,187 @@
+"""The node of mode sim: engine, simulated venue and strategy on the caller's loop."""
+
+import asyncio
+import time
+from pathlib import Path
+from typing import Self
+
+from nautilus_trader.common import LogLevel
+
+from hedgegrid_api.files import VenueFile
+from naut_hedgegrid.domain.ports import TradingStrategy
+from naut_hedgegrid.engine.agreement import VenueDisagreementError, differences
+from naut_hedgegrid.engine.assembly import Assembly, assembled
+from naut_hedgegrid.engine.delivery import Delivery
+from naut_hedgegrid.engine.errors import ErrorHook, ErrorReports
+from naut_hedgegrid.engine.execution_client import SimVenue
+from naut_hedgegrid.engine.feed import MarketFeed
+from naut_hedgegrid.engine.gateway import EngineGateway
+from naut_hedgegrid.engine.traffic import Traffic, wait_until
+from naut_hedgegrid.engine.translation import Translation
+from naut_hedgegrid.engine.wire import Wire
+from naut_hedgegrid.venues.instrument import instrument_of
+from naut_hedgegrid.venues.sim.book import Book
+from naut_hedgegrid.venues.sim.faults import Faults
+from naut_hedgegrid.venues.sim.market import Market
+from naut_hedgegrid.venues.sim.markets import market_of
+from naut_hedgegrid.venues.sim.rules import VenueRules
+
+_START_SECONDS = 30.0
+_STOP_SECONDS = 15.0
+_PATIENCE_SECONDS = 5.0
+
+
+class NodeError(RuntimeError):
+    """The engine didn't start, or ended by itself."""
+
+
+class SimNode:
+    """Runs a strategy against the simulated venue.
+
+    All of it lives on the loop that `start` is called on: strategy, gateway and engine objects may only be touched
+    there. One node a thread at a time; a book has one node.
+    """
+
+    def __init__(
+        self,
+        file: VenueFile,
+        strategy: TradingStrategy,
+        book_path: Path,
+        *,
+        faults: Faults | None = None,
+        on_error: ErrorHook | None = None,
+        log_level: LogLevel = LogLevel.ERROR,
+    ) -> None:
+        """Nothing happens before `start`.
+
+        `on_error(where, error)` hears of exceptions in the strategy's callbacks and in background work; they never
+        end the node. `log_level` is that of the engine's own log on stdout.
+        """
+        self._file = file
+        self._strategy = strategy
+        self._book_path = book_path
+        self._faults = faults
+        self._log_level = log_level
+        self.errors = ErrorReports(on_error)
+        """Exceptions so far, counted by where they happened."""
+        self.traffic = Traffic()
+        """What is on its way between strategy and venue."""
+        self._market_ended = asyncio.Event()
+        self._stopping = False
+        self._venue: SimVenue | None = None
+        self._assembly: Assembly | None = None
+        self._engine: asyncio.Future[None] | None = None
+        self._feeding: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        """Start."""
+        await self.start()
+        return self
+
+    async def __aexit__(self, *exception: object) -> None:
+        """Stop."""
+        await self.stop()
+
+    @property
+    def running(self) -> bool:
+        """Whether the engine runs and the strategy may trade."""
+        return self._feeding is not None and self._engine is not None and not self._engine.done()
+
+    @property
+    def book(self) -> Book:
+        """The venue. Raises NodeError unless the node was started and not stopped."""
+        if self._venue is None:
+            raise NodeError("the node isn't started")
+        return self._venue.book
+
+    async def start(self) -> None:
+        """Return once the engine runs, has taken over the venue's orders and positions, and the market moves.
+
+        Raises BarFileError or MarketError for the market, BookFileError for the book, NodeError where the engine
+        doesn't start, and VenueDisagreementError where it didn't take over what the venue holds. Nothing was sent
+        then, and nothing is left running.
+        """
+        market = market_of(self._file)
+        venue = self._venue = self._connected(market)
+        try:
+            assembly = await self._running_engine(venue)
+            feed = MarketFeed(market, venue, assembly.data, assembly.execution, _PATIENCE_SECONDS + 5 * self._latency)
+            venue.delivery.begin(EngineGateway(assembly.bridge, venue))
+            self._feeding = asyncio.get_running_loop().create_task(feed.run())
+            self._feeding.add_done_callback(self._fed)
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def stop(self) -> None:
+        """Stop the market, let what is under way arrive, stop strategy and engine, close the book.
+
+        Orders and positions stay at the venue. Harmless when repeated.
+        """
+        venue, assembly = self._venue, self._assembly
+        if venue is None or self._stopping:
+            return
+        self._stopping = True
+        if self._feeding is not None:
+            self._feeding.cancel()
+            await asyncio.wait([self._feeding])
+        await wait_until(lambda: self.traffic.at_rest, 1.0 + 2 * self._latency)
+        venue.delivery.end()
+        if assembly is not None and self._engine is not None:
+            assembly.node.handle().stop()
+            await asyncio.wait([self._engine], timeout=_STOP_SECONDS)
+            assembly.node.dispose()
+        venue.book.close()
+        self._venue = self._assembly = self._feeding = None
+        self._stopping = False
+
+    async def wait(self) -> None:
+        """Return when the node was stopped. Raises NodeError if the engine ended by itself."""
+        engine = self._engine
+        if engine is None:
+            return
+        await asyncio.wait([engine])
+        if self._venue is not None and not self._stopping:
+            error = None if engine.cancelled() else engine.exception()
+            raise NodeError(f"the engine has ended by itself: {error or 'it says nothing'}") from error
+
+    async def wait_for_market_end(self) -> None:
+        """Return when a replay is over and the strategy has come to rest."""
+        await self._market_ended.wait()
+
+    @property
+    def _latency(self) -> float:
+        return self._file.sim.latency_ms / 1000
+
+    def _connected(self, market: Market) -> SimVenue:
+        book = Book(self._book_path, VenueRules.of(self._file), self._faults)
+        return SimVenue(
+            book=book,
+            wire=Wire(self._latency),
+            now=time.time_ns if market.wall_clock else lambda: book.standing.ts,
+            translation=Translation(instrument_of(self._file)),
+            traffic=self.traffic,
+            delivery=Delivery(self._strategy, self.traffic, self.errors),
+            errors=self.errors,
+        )
+
+    async def _running_engine(self, venue: SimVenue) -> Assembly:
+        assembly = self._assembly = assembled(venue, self._file.sim.latency_ms, self._log_level)
+        handle = assembly.node.handle()
+        engine = self._engine = asyncio.ensure_future(assembly.node.run_async())
+        await wait_until(lambda: handle.is_running or engine.done(), _START_SECONDS)
+        if engine.done() or not handle.is_running:
+            error = engine.exception() if engine.done() and not engine.cancelled() else None
+            raise NodeError(f"the engine doesn't run after its start: {error or handle.state}") from error
+        found = differences(assembly.bridge.cache, venue.book.state(venue.book.standing.last_trade_id), venue.translation)
+        if found:
+            raise VenueDisagreementError("engine and venue differ after the start: " + "; ".join(found))
+        return assembly
+
+    def _fed(self, feeding: asyncio.Task[None]) -> None:
+        if feeding.cancelled():
+            return
+        if isinstance(error := feeding.exception(), Exception):
+            self.errors.report("market", error)
+        else:
+            self._market_ended.set()

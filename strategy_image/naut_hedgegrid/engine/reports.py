@@ -1,0 +1,121 @@
+"""The book in the engine's words: what its reconciliation is told at the start."""
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+from nautilus_trader.model import (
+    ClientOrderId,
+    FillReport,
+    LiquiditySide,
+    OrderStatus,
+    OrderStatusReport,
+    TimeInForce,
+    TradeId,
+    VenueOrderId,
+)
+
+from naut_hedgegrid.domain.values import ZERO, OrderFilled, OrderKind, OrderRequest
+from naut_hedgegrid.engine.translation import ORDER_SIDES, ORDER_TYPES, Translation
+from naut_hedgegrid.venues.sim.history import LegHistory
+from naut_hedgegrid.venues.sim.orders import BookOrder, Status
+
+_STATUSES = {
+    Status.FILLED: OrderStatus.FILLED,
+    Status.CANCELED: OrderStatus.CANCELED,
+    Status.EXPIRED: OrderStatus.EXPIRED,
+}
+# The engine's prices carry at most nine digits.
+_AVERAGE_QUANTUM = Decimal("1e-9")
+
+
+class Reports:
+    """Report types of the engine for one instrument."""
+
+    def __init__(self, translation: Translation) -> None:
+        """In the words of the translation."""
+        self._words = translation
+
+    def order(self, order: BookOrder, fills: Sequence[OrderFilled], now: int) -> OrderStatusReport:
+        """An order with its fills; `now` is the engine's time."""
+        words, request = self._words, order.request
+        resting = OrderStatus.PARTIALLY_FILLED if order.filled else OrderStatus.ACCEPTED
+        return OrderStatusReport(
+            words.account_id,
+            words.instrument_id,
+            VenueOrderId(request.client_order_id),
+            ORDER_SIDES[request.side],
+            ORDER_TYPES[request.kind],
+            TimeInForce.GTC,
+            _STATUSES.get(order.status, resting),
+            words.quantity(request.quantity),
+            words.quantity(order.filled),
+            order.ts,
+            order.ts_last,
+            now,
+            client_order_id=ClientOrderId(request.client_order_id),
+            venue_position_id=words.position_ids[request.leg],
+            price=None if request.price is None else words.price(request.price),
+            avg_px=_average(fills),
+            post_only=request.post_only,
+            reduce_only=request.reduce_only,
+        )
+
+    def fill(self, fill: OrderFilled, trade_id: str, now: int) -> FillReport:
+        """A fill; `now` is the engine's time."""
+        words = self._words
+        return FillReport(
+            words.account_id,
+            words.instrument_id,
+            VenueOrderId(fill.client_order_id),
+            TradeId(trade_id),
+            ORDER_SIDES[fill.side],
+            words.quantity(fill.quantity),
+            words.price(fill.price),
+            words.money(fill.commission),
+            LiquiditySide.MAKER if fill.maker else LiquiditySide.TAKER,
+            fill.ts,
+            now,
+            client_order_id=ClientOrderId(fill.client_order_id),
+            venue_position_id=words.position_ids[fill.leg],
+        )
+
+    def of_leg(self, history: LegHistory, now: int) -> tuple[list[OrderStatusReport], list[FillReport]]:
+        """All that makes up a leg: what it held before as one filled order, then its orders and their fills."""
+        by_order: dict[str, list[OrderFilled]] = {}
+        for fill in history.fills:
+            by_order.setdefault(fill.event.client_order_id, []).append(fill.event)
+        orders = [self.order(order, by_order.get(order.request.client_order_id, ()), now) for order in history.orders]
+        fills = [self.fill(fill.event, str(fill.event.trade_id), now) for fill in history.fills]
+        if (carried := _carried(history)) is not None:
+            order, fill = carried
+            orders.insert(0, self.order(order, [fill], now))
+            fills.insert(0, self.fill(fill, fill.client_order_id, now))
+        return orders, fills
+
+
+def _carried(history: LegHistory) -> tuple[BookOrder, OrderFilled] | None:
+    """The leg's earlier position as one order filled at the average entry price."""
+    leg, position = history.leg, history.before
+    if position.entry_price is None:
+        return None
+    identity = f"carry-{leg}-{history.ts}"
+    request = OrderRequest(identity, leg, leg.opening, OrderKind.MARKET, position.quantity)
+    order = BookOrder(0, request, history.ts, Status.FILLED, position.quantity, history.ts)
+    fill = OrderFilled(
+        trade_id=0,
+        client_order_id=identity,
+        leg=leg,
+        side=leg.opening,
+        quantity=position.quantity,
+        price=position.entry_price.quantize(_AVERAGE_QUANTUM),
+        commission=ZERO,
+        maker=False,
+        realized_pnl=ZERO,
+        ts=history.ts,
+    )
+    return order, fill
+
+
+def _average(fills: Sequence[OrderFilled]) -> Decimal | None:
+    quantity = sum((fill.quantity for fill in fills), ZERO)
+    return sum((fill.quantity * fill.price for fill in fills), ZERO) / quantity if quantity else None

@@ -1,0 +1,1 @@
+"""Where orders go and prices come from. Nothing here knows the engine."""

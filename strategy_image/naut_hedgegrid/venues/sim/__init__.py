@@ -1,0 +1,1 @@
+"""The simulated venue: a market (synthetic or replayed) and a book that outlives the process."""

@@ -1,0 +1,37 @@
+"""Whether the venue takes an order."""
+
+from decimal import Decimal
+
+from naut_hedgegrid.domain.values import OrderKind, OrderRequest
+from naut_hedgegrid.venues.sim import refusals
+from naut_hedgegrid.venues.sim.filters import refusal_by_filters
+from naut_hedgegrid.venues.sim.refusals import Refusal
+from naut_hedgegrid.venues.sim.rules import VenueRules
+from naut_hedgegrid.venues.sim.standing import Standing
+
+
+def refusal_of(order: OrderRequest, standing: Standing, rules: VenueRules) -> Refusal | None:
+    """Why the order is refused; None if it is taken.
+
+    Client order ids are unique among open orders only. Closing needs no margin, but a position of its leg.
+    """
+    if (refusal := refusal_by_filters(order, rules, standing.mark)) is not None:
+        return refusal
+    if standing.open.get(order.client_order_id) is not None:
+        return refusals.DUPLICATE_ID
+    price = standing.taker_price(order.side) if order.kind is OrderKind.MARKET else order.price
+    if price is None:
+        return refusals.NO_COUNTERPARTY
+    if order.kind is OrderKind.LIMIT and len(standing.open) >= rules.instrument.max_orders:
+        return refusals.TOO_MANY_ORDERS
+    if (refusal := _by_means(order, price, standing, rules)) is not None:
+        return refusal
+    return refusals.WOULD_TAKE if order.post_only and standing.crosses(order) else None
+
+
+def _by_means(order: OrderRequest, price: Decimal, standing: Standing, rules: VenueRules) -> Refusal | None:
+    if order.reduce_only:
+        closable = standing.closable(order.leg, resting_closes_reserve=rules.resting_closes_reserve)
+        return refusals.REDUCE_ONLY if order.quantity > closable else None
+    needed = order.quantity * price / rules.leverage
+    return refusals.MARGIN_INSUFFICIENT if standing.free_margin(rules.leverage) < needed else None

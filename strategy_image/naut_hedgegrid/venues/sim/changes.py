@@ -1,0 +1,35 @@
+"""What one transaction of the book adds to its file, and the events that follow from it."""
+
+from dataclasses import dataclass, field
+
+from naut_hedgegrid.domain.values import OrderEvent, OrderRequest
+from naut_hedgegrid.venues.sim.orders import BookOrder
+from naut_hedgegrid.venues.sim.records import Action, BookFill, FundingPayment
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A line for the order log."""
+
+    wall_ns: int
+    ts: int
+    action: Action
+    client_order_id: str
+    order: OrderRequest | None
+    result: str
+
+
+@dataclass(slots=True)
+class Changes:
+    """What one transaction adds to the file, and the events that follow from it."""
+
+    events: list[OrderEvent] = field(default_factory=list[OrderEvent])
+    orders: dict[int, BookOrder] = field(default_factory=dict[int, BookOrder])
+    fills: list[BookFill] = field(default_factory=list[BookFill])
+    funding: list[FundingPayment] = field(default_factory=list[FundingPayment])
+    commands: list[Command] = field(default_factory=list[Command])
+
+    @property
+    def any(self) -> bool:
+        """Whether there is anything to write."""
+        return bool(self.orders or self.fills or self.funding or self.commands)

@@ -1,0 +1,45 @@
+"""Tables of the book's file, and the statements that write them."""
+
+SCHEMA_VERSION = 1
+SCHEMA = f"""
+begin;
+create table venue(
+  instrument text not null, starting_balance text not null, realized text not null, commissions text not null,
+  funding text not null, long_quantity text not null, long_cost text not null, short_quantity text not null,
+  short_cost text not null, bid text, ask text, mark text, quote_ts integer, ts integer not null, market text,
+  position text, last_order_id integer not null, last_trade_id integer not null);
+create table orders(
+  order_id integer primary key, client_order_id text not null, leg text not null, side text not null,
+  kind text not null, quantity text not null, price text, post_only integer not null, status text not null,
+  filled text not null, ts integer not null, ts_last integer not null);
+create unique index open_orders on orders(client_order_id) where status = 'OPEN';
+create index orders_by_client_id on orders(client_order_id);
+create table fills(
+  trade_id integer primary key, order_id integer not null, client_order_id text not null, leg text not null,
+  side text not null, quantity text not null, price text not null, commission text not null, maker integer not null,
+  realized_pnl text not null, ts integer not null, quantity_before text not null, cost_before text not null);
+create index fills_by_order on fills(order_id);
+create index fills_by_leg on fills(leg, trade_id);
+create table funding(
+  ts integer not null, leg text not null, rate text not null, mark text not null, quantity text not null,
+  amount text not null, primary key(ts, leg)) without rowid;
+create table order_log(
+  sequence integer primary key autoincrement, wall_ns integer not null, ts integer not null, action text not null,
+  client_order_id text not null, leg text, side text, opening integer, kind text, quantity text, price text,
+  post_only integer, result text not null);
+pragma user_version = {SCHEMA_VERSION};
+commit;
+"""
+INSERT_STATE = """insert into venue values(
+  ?, ?, '0', '0', '0', '0', '0', '0', '0', null, null, null, null, 0, null, null, 0, 0)"""
+UPDATE_STATE = """update venue set realized = ?, commissions = ?, funding = ?, long_quantity = ?, long_cost = ?,
+  short_quantity = ?, short_cost = ?, bid = ?, ask = ?, mark = ?, quote_ts = ?, ts = ?, market = ?, position = ?,
+  last_order_id = ?, last_trade_id = ?"""
+UPSERT_ORDER = """insert into orders values(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) on conflict(order_id) do update set
+  status = excluded.status, filled = excluded.filled, ts_last = excluded.ts_last"""
+INSERT_FILL = "insert into fills values(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+INSERT_FUNDING = "insert into funding values(?, ?, ?, ?, ?, ?)"
+INSERT_COMMAND = "insert into order_log values(null, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+# The status stands in the text: SQLite uses a partial index only where it sees the constant.
+SELECT_OPEN_ORDERS = "select * from orders where status = 'OPEN' order by order_id"
+SELECT_FILLS = "select * from fills where trade_id > ? order by trade_id"
