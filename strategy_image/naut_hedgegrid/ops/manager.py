@@ -110,7 +110,7 @@ class OperationsManager:
             Exception: what made a server fail.
         """
         if self._run is not None:
-            await asyncio.wrap_future(self._run.done)
+            await asyncio.shield(asyncio.wrap_future(self._run.done))
 
     def _listening(self) -> "_Run":
         try:
