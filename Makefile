@@ -1,0 +1,58 @@
+# What a person types. `make` alone lists the targets; each installs what it needs into .venv and the user's cache.
+
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+DIR ?= playground
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+PACKAGES := crds operator strategy_image
+CODE := $(PACKAGES) tests
+
+.PHONY: help setup check format generate lock demo playground test bench clean
+
+help: ## List the targets
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(STAMP) ## Make .venv: the project, both extras, the tools
+$(STAMP): pyproject.toml requirements/dev.txt requirements/install
+	@requirements/install $(VENV)
+	@touch $@
+
+binaries: $(STAMP)
+	@$(BIN)/python -m tests.kube binaries
+
+check: $(STAMP) ## Format, lint, types, import rules
+	$(BIN)/ruff format --check $(CODE)
+	$(BIN)/ruff check $(CODE)
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+
+format: $(STAMP) ## Format and mend what ruff can
+	$(BIN)/ruff format $(CODE)
+	$(BIN)/ruff check --fix $(CODE)
+
+generate: $(STAMP) ## Write the CRD and its reference page anew from the models
+	$(BIN)/python crds/generate.py
+
+lock: $(STAMP) ## Resolve the dependencies anew into requirements/
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.13 --extra operator pyproject.toml -o requirements/operator.txt
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.13 --extra strategy pyproject.toml -o requirements/strategy.txt
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.13 --all-extras pyproject.toml -o requirements/dev.txt
+
+demo: binaries ## The whole story on an embedded Kubernetes: apply, trade, throttle, kill, crash, delete
+	@$(BIN)/python -m tests.demo
+
+playground: binaries ## The same parts left running for you: make playground DIR=playground
+	@$(BIN)/python -m tests.kube.playground --dir $(DIR)
+
+test: binaries ## Every test: unit, strategy, operator
+	@echo "Tests: unit (pure), strategy (real engine, real processes), operator (real kube-apiserver). About 10 minutes on 2 cores."
+	@$(BIN)/pytest tests/unit tests/strategy tests/operator
+
+bench: binaries ## Measure; writes docs/benchmarks.md
+	@$(BIN)/python -m tests.bench
+
+clean: ## Remove .venv and caches of this checkout
+	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis .import_linter_cache
