@@ -305,9 +305,10 @@ class HedgeGridV1:
         stored = self._begin(after)
         if stored is not None:
             try:
-                await asyncio.wait_for(asyncio.wrap_future(stored), PATIENCE_SECONDS)
+                # Shielded: a cancelled future would be more than the store's thread can set a result on.
+                await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(stored)), PATIENCE_SECONDS)
             except Exception as error:  # noqa: BLE001  the flatten goes on from memory, and says so
-                self._not_stored(error)
+                self._not_stored(error, stored, after)
             else:
                 self._stored(after)
         self._step(self._core.control(**self._core_controls()))
@@ -319,7 +320,7 @@ class HedgeGridV1:
             try:
                 stored.result(PATIENCE_SECONDS)
             except Exception as error:  # noqa: BLE001  the flatten goes on from memory, and says so
-                self._not_stored(error)
+                self._not_stored(error, stored, after)
             else:
                 self._stored(after)
         self._step(self._core.control(**self._core_controls()))
@@ -339,9 +340,14 @@ class HedgeGridV1:
         self._store_error = None
         self._controls = control.delivered(self._controls, written, self._clock.wall())
 
-    def _not_stored(self, error: Exception) -> None:
+    def _not_stored(self, error: Exception, stored: Future[None], written: Controls) -> None:
         self._store_error = str(error) or f"the store has not answered for {PATIENCE_SECONDS} s"
         log.error("controls are in memory only: %s", self._store_error)
+        stored.add_done_callback(lambda late: self.port.post(lambda: self._stored_late(late, written)))
+
+    def _stored_late(self, stored: Future[None], written: Controls) -> None:
+        if stored.exception() is None:
+            self._stored(written)
 
     def _flatten_now(self, legs: tuple[Leg, ...]) -> dict[str, Any]:
         answer = self._flatten_answer(legs)
