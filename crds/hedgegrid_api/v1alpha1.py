@@ -6,28 +6,46 @@ several fields sit on the smallest object that holds them all; those that compar
 parent of the field, since a rule on a field is skipped when the field is added or removed.
 """
 
-from decimal import Decimal
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from hedgegrid_api.pieces import ANNOTATIONS, ENV, LABEL_VALUE, LABELS, QUANTITIES, VOLUME_MOUNTS, VOLUMES
+from hedgegrid_api.pieces import LABEL_VALUE
+from hedgegrid_api.pod import Image, Json, LocalObjectReference, Pod, PullPolicy, Resources
 from hedgegrid_api.rules import Rule, Written, formatted
-from hedgegrid_api.types import (
-    Flag,
-    Integer,
-    KillSwitch,
-    Mode,
-    Model,
-    Number,
-    PositiveDecimal,
-    SignedDecimal,
-    UnsignedDecimal,
-)
+from hedgegrid_api.simulation import Fees, Filters, Market, Replay, Sim, SimMarket, VenueTerms
+from hedgegrid_api.types import Flag, Integer, KillSwitch, Mode, Model, Number, PositiveDecimal
 
-type Json = Any
-"""A piece of a core Kubernetes object that is passed on as it is and validated by the API server."""
+__all__ = [
+    "NAME_RULE",
+    "PRINTER_COLUMNS",
+    "SCOPE",
+    "TAKE_PROFIT_RULE",
+    "Account",
+    "Deletion",
+    "DeletionPolicy",
+    "Execution",
+    "Exits",
+    "Fees",
+    "Filters",
+    "Grid",
+    "HedgeGridSpec",
+    "Image",
+    "InstrumentId",
+    "Json",
+    "LocalObjectReference",
+    "Market",
+    "OnTimeout",
+    "Pod",
+    "PullPolicy",
+    "Replay",
+    "Resources",
+    "Sim",
+    "SimMarket",
+    "Storage",
+    "VenueTerms",
+]
 
 InstrumentId = Annotated[
     str,
@@ -126,205 +144,6 @@ class Execution(Model):
     """Length of the bar that drives the ladder, in seconds of market time."""
     stale_data_seconds: Annotated[Integer, Field(ge=5, le=3600)] = 120
     """Age of the newest market data, in seconds of market time, at which entries stop; exits stay."""
-
-
-class Market(StrEnum):
-    """Where the prices of mode sim come from."""
-
-    SYNTHETIC = "synthetic"
-    REPLAY = "replay"
-
-
-class Replay(Model):
-    """Bars of a file as market."""
-
-    path: Annotated[str, Written(r"^.+$", "the path of a file, at most 4096 characters", max_length=4096)]
-    """File of bars in the pod: CSV with timestamp, open, high, low, close, volume, plain or gzip. Mount it with
-    pod.volumes and pod.volumeMounts."""
-    speed: Annotated[Number, Field(ge=1, le=1_000_000)] = 60
-    """How many times faster than recorded the bars are played."""
-
-
-class SimMarket(Model):
-    """Where the prices of mode sim come from."""
-
-    RULES = (
-        Rule(
-            at="replay",
-            cel="self.market != 'replay' || has(self.replay)",
-            holds=lambda sim: sim.market is not Market.REPLAY or sim.replay is not None,
-            message="market: replay needs replay.path, a file of bars in the pod",
-        ),
-        Rule(
-            at="replay",
-            cel="self.market == 'replay' || !has(self.replay)",
-            holds=lambda sim: sim.market is Market.REPLAY or sim.replay is None,
-            message="replay has a meaning only with market: replay; remove it or set the market",
-        ),
-    )
-
-    market: Market = Market.SYNTHETIC
-    """synthetic: a random walk from the seed; same seed, same ticks. replay: the bars of a file."""
-    seed: Annotated[Integer, Field(ge=0, le=2**53)] = 1
-    """Seed of the synthetic market."""
-    start_price: PositiveDecimal = Decimal(50000)
-    """First price of the synthetic market, in quote currency (USDT)."""
-    annual_volatility: Annotated[Number, Field(ge=0, le=10)] = 0.6
-    """Standard deviation of the synthetic market's yearly log return; 0.6 is 60 %."""
-    annual_drift: Annotated[Number, Field(ge=-10, le=10)] = 0
-    """Mean of the synthetic market's yearly log return; 0.1 is 10 %."""
-    ticks_per_second: Annotated[Number, Field(ge=0.1, le=1000)] = 10
-    """Quotes of the synthetic market in each second."""
-    latency_ms: Annotated[Integer, Field(ge=0, le=10000)] = 0
-    """Time that each order command takes to the simulated venue, in milliseconds."""
-    replay: Replay | None = None
-    """File and speed of market: replay."""
-
-
-class Filters(Model):
-    """The venue's limits on orders of the instrument. The defaults are those of BTCUSDT."""
-
-    RULES = (
-        Rule(
-            at="minQty",
-            cel="[self.maxQty, self.marketMaxQty].all(q, quantity(self.minQty).compareTo(quantity(q)) <= 0)",
-            holds=lambda filters: filters.min_qty <= min(filters.max_qty, filters.market_max_qty),
-            message="minQty must be at most maxQty and marketMaxQty",
-            shows=("self.minQty", "self.maxQty", "self.marketMaxQty"),
-        ),
-    )
-
-    tick_size: PositiveDecimal = Decimal("0.1")
-    """Smallest difference of two prices, in quote currency (USDT)."""
-    step_size: PositiveDecimal = Decimal("0.001")
-    """Smallest difference of two quantities, in base currency."""
-    min_qty: PositiveDecimal = Decimal("0.001")
-    """Smallest quantity of an order, in base currency."""
-    max_qty: PositiveDecimal = Decimal(1000)
-    """Largest quantity of a limit order, in base currency."""
-    market_max_qty: PositiveDecimal = Decimal(120)
-    """Largest quantity of a market order, in base currency; a larger position is closed in parts."""
-    min_notional: UnsignedDecimal = Decimal(50)
-    """Smallest notional of an opening order, in quote currency (USDT)."""
-    max_orders: Annotated[Integer, Field(ge=20, le=10000)] = 200
-    """Largest number of open orders."""
-
-
-class Fees(Model):
-    """Commission rates of the venue."""
-
-    maker: SignedDecimal = Decimal("0.0002")
-    """Rate of a fill that added liquidity, as a fraction of its notional; negative for a rebate."""
-    taker: UnsignedDecimal = Decimal("0.0005")
-    """Rate of a fill that took liquidity, as a fraction of its notional."""
-
-
-class VenueTerms(Model):
-    """Terms of the simulated venue."""
-
-    starting_balance: PositiveDecimal = Decimal(10000)
-    """Wallet balance of the account at the venue's first start, in quote currency (USDT)."""
-    funding_rate: Annotated[Number, Field(ge=-0.05, le=0.05)] = 0.0001
-    """Funding rate of every settlement, as a fraction of the notional; above 0 LONG pays SHORT."""
-    funding_interval_hours: Annotated[Integer, Field(ge=1, le=24)] = 8
-    """Hours of market time between two settlements, aligned to 00:00 UTC."""
-    filters: Filters = Filters()
-    """The venue's limits on orders of the instrument. The defaults are those of BTCUSDT."""
-    fees: Fees = Fees()
-    """Commission rates of the venue."""
-
-
-class Sim(VenueTerms, SimMarket):
-    """Market and venue of mode sim. Immutable."""
-
-
-class PullPolicy(StrEnum):
-    """When the kubelet pulls the image."""
-
-    ALWAYS = "Always"
-    IF_NOT_PRESENT = "IfNotPresent"
-    NEVER = "Never"
-
-
-class Image(Model):
-    """The strategy image; what is absent comes from the operator's settings."""
-
-    repository: (
-        Annotated[
-            str,
-            Written(
-                r"^([A-Za-z0-9][A-Za-z0-9.-]*(:[0-9]+)?/)?[a-z0-9][a-z0-9._-]*(/[a-z0-9][a-z0-9._-]*)*$",
-                "a repository without tag and digest, like registry.example.com/hedgegrid-strategy",
-                max_length=255,
-            ),
-        ]
-        | None
-    ) = None
-    """Repository, registry included."""
-    tag: (
-        Annotated[
-            str,
-            Written(
-                r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",
-                "an image tag: at most 128 letters, digits, '_', '.' and '-'",
-                max_length=128,
-            ),
-        ]
-        | None
-    ) = None
-    """Tag; not used where there is a digest."""
-    digest: (
-        Annotated[
-            str,
-            Written(r"^sha256:[0-9a-f]{64}$", "sha256: and 64 lower-case hexadecimal digits", max_length=71),
-        ]
-        | None
-    ) = None
-    """Digest; outranks the tag."""
-    pull_policy: PullPolicy | None = None
-    """When the kubelet pulls the image."""
-
-
-class LocalObjectReference(Model):
-    """Name of an object in the same namespace."""
-
-    name: Annotated[
-        str,
-        Written(
-            r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$",
-            "the name of an object: lower-case letters, digits, '-' and '.'",
-            max_length=253,
-        ),
-    ]
-    """Name of the object."""
-
-
-class Resources(Model):
-    """Compute resources of the strategy container."""
-
-    limits: Annotated[dict[str, str | int], QUANTITIES] = Field(default_factory=dict)
-    """Upper bounds, like {cpu: "1", memory: 512Mi}."""
-    requests: Annotated[dict[str, str | int], QUANTITIES] = Field(default_factory=dict)
-    """What the scheduler reserves, like {cpu: 100m, memory: 256Mi}."""
-
-
-class Pod(Model):
-    """Additions to the strategy pod. They can't override what the operator sets."""
-
-    resources: Resources = Resources()
-    """Compute resources of the strategy container."""
-    env: Annotated[list[Json], ENV] = Field(default_factory=list)
-    """Environment variables of the strategy container, as in a Pod. Names that begin with HEDGEGRID_ or POD_ are the
-    operator's own."""
-    labels: Annotated[dict[str, str], LABELS] = Field(default_factory=dict)
-    """Labels of the pod."""
-    annotations: Annotated[dict[str, str], ANNOTATIONS] = Field(default_factory=dict)
-    """Annotations of the pod."""
-    volumes: Annotated[list[Json], VOLUMES] = Field(default_factory=list)
-    """Volumes of the pod, as in a Pod. Names that begin with hedgegrid- are the operator's own."""
-    volume_mounts: Annotated[list[Json], VOLUME_MOUNTS] = Field(default_factory=list)
-    """Mounts of volumes into the strategy container, as in a Pod. /etc/hedgegrid and /var/lib/hedgegrid are the
-    operator's own."""
 
 
 class Storage(Model):

@@ -31,7 +31,7 @@ def spec_with(changes: dict[str, Any]) -> dict[str, Any]:
         if value is ABSENT:
             del node[field]
         else:
-            node[field] = value
+            node[field] = copy.deepcopy(value)
     return spec
 
 
