@@ -1,32 +1,26 @@
 """Whatever happens, in whatever order: the identities hold at every event, and once engaged nothing opens.
 
 A Hypothesis state machine drives market, controls, partial fills, refusals, crashes and delayed deliveries against the
-real strategy and the real book. Another test takes a month of real bars through the same checks.
+real strategy and the real book.
 """
 
 import asyncio
-import csv
-import gzip
-import os
 import shutil
 import tempfile
-from collections.abc import Iterator
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from hedgegrid_api.types import KillSwitch, LegLevel, LegState, levels_of
-from naut_hedgegrid.domain.values import Leg, OrderKind
+from naut_hedgegrid.domain.values import Leg
 from naut_hedgegrid.venues.sim.faults import Faults
 from tests.strategy.direct import SECOND, Rig, strategy_file, venue_file
 
 D = Decimal
-MONTH = Path(os.environ.get("HEDGEGRID_DATA", Path(__file__).parents[2].parent / "shared" / "data"))
 
 
 class Grid(RuleBasedStateMachine):
@@ -156,42 +150,3 @@ def deliver_one(rig: Rig, event: Any) -> None:
 
 Grid.TestCase.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
 TestGrid = Grid.TestCase
-
-
-def month(limit: int) -> Iterator[tuple[Decimal, ...]]:
-    """Open, high, low, close of the recorded minutes, on the tick."""
-    path = MONTH / "btc-perp-1m-2022-01.csv.gz"
-    if not path.exists():
-        pytest.skip(f"no market data at {path}: set HEDGEGRID_DATA to a folder that has {path.name}")
-    with gzip.open(path, "rt") as file:
-        for row, _ in zip(csv.DictReader(file), range(limit), strict=False):
-            yield tuple(D(row[k]).quantize(D("0.1"), ROUND_HALF_UP) for k in ("open", "high", "low", "close"))
-
-
-@pytest.mark.timeout(300)
-def test_the_real_month_keeps_the_identities_at_every_tick(tmp_path: Path) -> None:
-    """25 bps, 5 + 5, take profit 2 steps, trigger 200: 1,700 to 2,000 entries, at most 85 open LONG lots."""
-    config = strategy_file(baseQty="0.002", maxInventoryQuote="1000000")
-    rig = Rig(tmp_path, config, venue_file(startingBalance="1000000", filters={"maxOrders": 1000}))
-    lots = 0
-    entries = 0
-    for number, bar in enumerate(month(50_000)):
-        for price in bar:
-            rig.quote(price, seconds=15)
-            if rig.venue.submitted:
-                entries += sum(o.kind is OrderKind.LIMIT and not o.reduce_only for o in rig.venue.submitted)
-                rig.venue.submitted.clear()
-                rig.check()
-        if number % 1000 == 0:
-            rig.check()
-        lots = max(lots, len(rig.strategy._core.ledger.lots_of(Leg.LONG)))
-    rig.check()
-    totals = rig.strategy._core.ledger.totals
-    account = rig.book.account()
-    assert account.wallet == D(1_000_000) + totals.realized - totals.fees + account.funding_paid
-    fills = rig.book.state(0).fills
-    filled = len({f.client_order_id for f in fills if f.side is f.leg.opening})
-    print(f"entries filled {filled}, sent {entries}, most LONG lots {lots}, fills {totals.fills}")
-    assert 1_700 <= filled <= 2_000
-    assert lots <= 85
-    rig.close()
