@@ -1,6 +1,5 @@
 """A store that answers late: the flatten didn't wait for it, and what it says in the end counts."""
 
-import asyncio
 import sqlite3
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from naut_hedgegrid.store.sqlite import SqliteStore
 from naut_hedgegrid.strategies.hedge_grid_v1.strategy import HedgeGridV1
 from naut_hedgegrid.venues.instrument import instrument_of
 from tests.strategy.direct import OWNER, strategy_file, venue_file
+from tests.strategy.ops_support import until
 
 
 def _instrument() -> Instrument:
@@ -30,9 +30,7 @@ async def test_f47_a_late_store_goes_on_writing_and_the_kill_is_delivered(tmp_pa
     assert report.kill_switch.legs.long.last_error == "the store has not answered for 0.5 s"
 
     blocker.execute("rollback")
-    async with asyncio.timeout(10):
-        while strategy.report().kill_switch.legs.long.delivered is None:
-            await asyncio.sleep(0.01)
+    await until(lambda: strategy.report().kill_switch.legs.long.delivered, "the delivery")
     after = strategy.report().kill_switch.legs.long
     assert (after.state, after.last_error) == ("Delivered", None)
     assert after.operation_id == report.kill_switch.legs.long.operation_id
