@@ -68,8 +68,10 @@ class Book:
 
     def close(self) -> None:
         """Store the market's place and close the file."""
-        self._ledger.commit(Changes(), self._standing)
-        self._ledger.close()
+        try:
+            self._ledger.commit(Changes(), self._standing)
+        finally:
+            self._ledger.close()
 
     @property
     def standing(self) -> Standing:

@@ -19,6 +19,9 @@ from naut_hedgegrid.venues.sim.records import BookFill
 from naut_hedgegrid.venues.sim.rules import VenueRules
 from naut_hedgegrid.venues.sim.standing import Standing
 
+# Nobody else writes; somebody who does must not hold up the loop.
+_BUSY_SECONDS = 0.2
+
 
 class BookFileError(RuntimeError):
     """The file isn't a book, or isn't this venue's, or is in use."""
@@ -35,7 +38,7 @@ class Ledger:
         self._path = path
         self._lock = _locked(path)
         try:
-            self._db = sqlite3.connect(path, isolation_level=None)
+            self._db = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)
             self._db.row_factory = sqlite3.Row
             self._db.execute("pragma journal_mode = wal")
             self._db.execute("pragma synchronous = normal")

@@ -40,6 +40,6 @@ UPSERT_ORDER = """insert into orders values(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) 
 INSERT_FILL = "insert into fills values(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 INSERT_FUNDING = "insert into funding values(?, ?, ?, ?, ?, ?)"
 INSERT_COMMAND = "insert into order_log values(null, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-# The status stands in the text: SQLite uses a partial index only where it sees the constant.
-SELECT_OPEN_ORDERS = "select * from orders where status = 'OPEN' order by order_id"
+# By the index of the open ones: without being told, SQLite goes through all orders there ever were.
+SELECT_OPEN_ORDERS = "select * from orders indexed by open_orders where status = 'OPEN' order by order_id"
 SELECT_FILLS = "select * from fills where trade_id > ? order by trade_id"

@@ -1,0 +1,145 @@
+"""The book's file: what it keeps, who may have it, and what happens when it can't be written."""
+
+import sqlite3
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from naut_hedgegrid.domain.values import Leg, OrderAccepted
+from naut_hedgegrid.venues.sim import schema
+from naut_hedgegrid.venues.sim.audit import Audit
+from naut_hedgegrid.venues.sim.book import Book
+from naut_hedgegrid.venues.sim.faults import Faults
+from naut_hedgegrid.venues.sim.ledger import BookFileError
+from naut_hedgegrid.venues.sim.places import Place
+from tests.unit.book_parts import D, Desk, desk, fills, rules
+
+LONG, SHORT = Leg.LONG, Leg.SHORT
+
+
+def _trade(at: Desk) -> None:
+    at.price("50000")
+    at.market("long", LONG, "0.007")
+    at.price("50013.7")
+    at.market("more", LONG, "0.006")
+    at.market("short", SHORT, "0.003")
+    at.limit("tp", LONG, "0.013", "51000", close=True, post_only=True)
+    at.limit("entry", SHORT, "0.004", "50500")
+    at.market("some", LONG, "0.002", close=True)
+    at.book.faults = Faults(largest_tick_fill=D("0.001"))
+    at.price("50600")
+
+
+def test_all_is_as_it_was_after_a_restart(tmp_path: Path) -> None:
+    with desk(tmp_path / "book") as at:
+        _trade(at)
+        state, account, quote = at.book.state(0), at.book.account(), at.book.standing.quote
+        assert any(order.filled for order in state.open_orders)
+    with desk(tmp_path / "book") as at:
+        assert at.book.state(0) == state
+        assert at.book.account() == account
+        assert at.book.standing.quote == quote
+        assert at.book.standing.place == Place("test", str(at.ts))
+        more = fills(at.market("again", LONG, "0.002"))
+        assert more[0].trade_id == state.fills[-1].trade_id + 1
+
+
+def test_the_balance_is_that_of_the_first_start(tmp_path: Path) -> None:
+    with desk(tmp_path / "book", starting_balance=D(500)):
+        pass
+    with desk(tmp_path / "book", starting_balance=D(900)) as at:
+        assert at.book.account().wallet == 500
+
+
+def test_price_then_time_priority_survives_a_restart(tmp_path: Path) -> None:
+    with desk(tmp_path / "book") as at:
+        at.price("50000")
+        for identity, price in (("c", "49900"), ("a", "49900"), ("b", "49950")):
+            at.limit(identity, LONG, "0.002", price)
+    with desk(tmp_path / "book") as at:
+        assert [fill.client_order_id for fill in fills(at.price("49000"))] == ["b", "c", "a"]
+
+
+def test_the_market_place_is_kept_without_any_trade(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seconds = [100.0]
+    monkeypatch.setattr("naut_hedgegrid.venues.sim.book.time.monotonic", lambda: seconds[0])
+    with desk(tmp_path / "book") as at, Audit(tmp_path / "book") as audit:
+        at.price("50000")
+        assert audit.snapshot().place is None
+        seconds[0] += 1.0
+        at.price("50001")
+        assert audit.snapshot().place == Place("test", str(at.ts))
+        quote = audit.snapshot().quote
+        assert quote is not None
+        assert quote.bid == 50001
+
+
+def test_a_book_has_one_venue_at_a_time(tmp_path: Path) -> None:
+    with desk(tmp_path / "book"), pytest.raises(BookFileError, match="in use"):
+        Book(tmp_path / "book", rules())
+    with desk(tmp_path / "book") as at:
+        assert at.book.account().wallet == 10_000
+
+
+def test_a_book_stays_with_its_instrument(tmp_path: Path) -> None:
+    with desk(tmp_path / "book"):
+        pass
+    other = replace(rules().instrument, symbol="ETHUSDT-PERP.BINANCE")
+    with pytest.raises(BookFileError, match=r"book of BTCUSDT.*, not of ETHUSDT"):
+        Book(tmp_path / "book", rules(instrument=other))
+
+
+def test_a_file_of_another_layout_is_refused(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "book") as db:
+        db.execute("pragma user_version = 99")
+    with pytest.raises(BookFileError, match="layout 99"):
+        Book(tmp_path / "book", rules())
+
+
+def test_what_can_not_be_written_has_not_happened(tmp_path: Path) -> None:
+    with desk(tmp_path / "book") as at:
+        at.price("50000")
+        at.limit("resting", LONG, "0.002", "49900")
+        before = at.book.state(0)
+        rogue = sqlite3.connect(tmp_path / "book", isolation_level=None)
+        rogue.execute("begin immediate")
+        with pytest.raises(sqlite3.OperationalError):
+            at.market("a", LONG, "0.002")
+        with pytest.raises(sqlite3.OperationalError):
+            at.price("49000")
+        assert at.book.state(0) == before
+        rogue.execute("rollback")
+        rogue.close()
+        assert isinstance(at.market("a", LONG, "0.002")[0], OrderAccepted)
+        assert [fill.client_order_id for fill in fills(at.price("49000"))] == ["resting"]
+
+
+def test_a_reader_does_not_disturb_the_venue_and_reads_after_its_end(tmp_path: Path) -> None:
+    with desk(tmp_path / "book") as at, Audit(tmp_path / "book") as audit:
+        at.price("50000")
+        at.market("a", LONG, "0.002")
+        first = audit.snapshot()
+        at.market("b", LONG, "0.002")
+        assert (first.positions[LONG].quantity, audit.snapshot().positions[LONG].quantity) == (D("0.002"), D("0.004"))
+    with Audit(tmp_path / "book") as audit:
+        assert audit.snapshot().positions[LONG].quantity == D("0.004")
+        assert [fill.client_order_id for fill in audit.fills(after_trade_id=1)] == ["b"]
+        assert not audit.snapshot().flat
+    with pytest.raises(sqlite3.OperationalError):
+        Audit(tmp_path / "no such book")
+
+
+def test_what_a_start_reads_does_not_grow_with_what_has_ended(tmp_path: Path) -> None:
+    with desk(tmp_path / "book") as at:
+        at.price("50000")
+    with sqlite3.connect(tmp_path / "book") as db:
+        for query in (
+            schema.SELECT_OPEN_ORDERS,
+            "select min(trade_id) from fills where order_id = ?",
+            "select * from fills where leg = ? and trade_id >= 5 order by trade_id",
+            "select * from orders where client_order_id = ? order by order_id desc limit 1",
+        ):
+            plan = str(db.execute("explain query plan " + query, ("x",) * query.count("?")).fetchall())
+            assert "INDEX" in plan, plan
+            assert "SCAN orders'" not in plan, plan
