@@ -1,7 +1,7 @@
 """What the watches and LISTs have shown: each grid with its StatefulSet and pod, by the grid's uid."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -22,6 +22,9 @@ from hedgegrid_operator.objects import (
 from hedgegrid_operator.observed import Controls, PodView, StatefulSetView, controls_of, pod_of, stateful_set_of
 
 WATCHED = (HEDGE_GRID, STATEFUL_SET, POD)
+
+type Sink = Callable[[Kind, Json, bool], None]
+"""Takes an object that was seen, and whether it was deleted."""
 
 type Target = tuple[str, str, str]
 """Mode, account and instrument: what only one grid may have."""

@@ -5,7 +5,7 @@ import logging
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from hedgegrid_api.status import ControlStatus, HedgeGridStatus, KillSwitchStatus
 from hedgegrid_api.types import LegState
@@ -17,6 +17,8 @@ log = logging.getLogger(__name__)
 
 _REPEAT_AFTER = 300.0
 """Seconds after which the same Event may be told again."""
+_STARTING = timedelta(seconds=20)
+"""A pod that starts may refuse connections for so long."""
 _WAITING_MAX = 1000
 _NOTE_MAX = 1024
 
@@ -30,14 +32,15 @@ class Note:
     warning: bool = False
 
 
-def notes(before: HedgeGridStatus, after: HedgeGridStatus, by: str | None) -> Iterator[Note]:
+def notes(before: HedgeGridStatus, after: HedgeGridStatus, *, by: str | None, now: datetime) -> Iterator[Note]:
     """What to tell about the step from one status to the next; what lasts is told at each step. Pure."""
     yield from _accepted(before, after)
     if after.pod_uid and after.pod_uid != before.pod_uid:
-        yield Note("PodSeen", f"pod {after.pod_name} runs this grid (uid {after.pod_uid})")
+        yield Note("PodCreated", f"pod {after.pod_name} runs this grid (uid {after.pod_uid})")
     yield from _kill_notes(_kill(before), _kill(after), after.observed_generation, by)
     yield from _throttle_notes(before.control, after.control)
-    yield from _changes(before, after)
+    yield from _reachability(before, after, now)
+    yield from _standing(before, after)
 
 
 def _kill(status: HedgeGridStatus) -> KillSwitchStatus:
@@ -96,18 +99,19 @@ def _throttle_notes(before: ControlStatus | None, after: ControlStatus | None) -
         yield Note("ThrottleApplied", f"entries are scaled by {new.effective:g} (asked for by {source})")
 
 
-def _changes(before: HedgeGridStatus, after: HedgeGridStatus) -> Iterator[Note]:
-    reachable = condition(after, "ControlReachable")
-    if reachable is not None and after.pod_uid and reachable.status == "False":
-        yield Note(
-            "PodUnreachableError",
-            f"{reachable.reason}: {reachable.message}; look at the pod, and at network policies between it and the "
-            "operator",
-            warning=True,
-        )
-    was_reachable = condition(before, "ControlReachable")
-    if reachable and was_reachable and was_reachable.status == "False" and reachable.status == "True":
-        yield Note("PodReachable", "the pod answers again")
+def _reachability(before: HedgeGridStatus, after: HedgeGridStatus, now: datetime) -> Iterator[Note]:
+    old, new = condition(before, "ControlReachable"), condition(after, "ControlReachable")
+    if new is None or after.pod_uid is None:
+        return
+    was = old.status if old else "Unknown"
+    if new.status == "False" and (was == "True" or now - new.last_transition_time > _STARTING):
+        remedy = "look at the pod, and at network policies between it and the operator"
+        yield Note("PodUnreachable", f"{new.reason}: {new.message}; {remedy}", warning=True)
+    if new.status == "True" and was == "False" and before.pod_uid == after.pod_uid:
+        yield Note("PodReachable", "the pod answers")
+
+
+def _standing(before: HedgeGridStatus, after: HedgeGridStatus) -> Iterator[Note]:
     for kind, reason, name in (
         ("ControlSynced", "Rejected", "DocumentRefusedError"),
         ("Progressing", "ApplyConflict", "ApplyConflict"),

@@ -1,30 +1,15 @@
-"""Deletion: the object goes when its grid is flat, or by the way out that its spec or a person gives."""
+"""When a deleted object may go: once its grid is flat, or by the way out that its spec or a person gives. Pure."""
 
-import logging
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
 
 from hedgegrid_api.control import ControlReport
+from hedgegrid_api.types import LegState
 from hedgegrid_api.v1alpha1 import OnTimeout
-from hedgegrid_operator.apply import LISTED, Children
-from hedgegrid_operator.cache import Cache, Entry
-from hedgegrid_operator.desired.naming import api_secret_name, child_name, claim_name
-from hedgegrid_operator.events import Note, Recorder
-from hedgegrid_operator.kube import ApiError, Kube
-from hedgegrid_operator.objects import (
-    FINALIZER,
-    HEDGE_GRID,
-    POD,
-    SECRET,
-    STATEFUL_SET,
-    UID_LABEL,
-    Json,
-    metadata,
-    section,
-)
-
-log = logging.getLogger(__name__)
+from hedgegrid_operator.cache import Entry
+from hedgegrid_operator.desired.naming import claim_name
+from hedgegrid_operator.objects import section
 
 _DEFAULT_TIMEOUT = 300
 
@@ -59,7 +44,7 @@ class Deletion:
 
 
 def stage(deletion: Deletion, now: datetime) -> Stage:
-    """Where a deletion stands. Pure."""
+    """Where a deletion stands."""
     if not deletion.ever_ran or deletion.verified:
         return Stage.RELEASE
     if deletion.by_hand:
@@ -103,56 +88,21 @@ def remains(report: ControlReport | None) -> str:
     )
 
 
-class Remover:
-    """Takes the children of a grid away, and then its finalizer."""
+def last_words(entry: Entry, found: Stage, report: ControlReport | None, *, ran: bool) -> str:
+    """What the last Event says: how it ended, and what stays."""
+    if not ran:
+        return "released: it never ran"
+    if found is Stage.ORPHAN:
+        return f"released without being flat; {remains(report)}; the pod was stopped, look at the venue{_claim(entry)}"
+    legs = (report.kill_switch.legs.long, report.kill_switch.legs.short) if report else ()
+    dust = ", ".join(str(leg.quantity) for leg in legs if leg.state is LegState.DUST)
+    flat = f"flat but for what is too small to be closed ({dust})" if dust else "both legs were verified flat, no order"
+    return f"{flat}; all children are gone{_claim(entry)}"
 
-    def __init__(self, kube: Kube, cache: Cache, children: Children, recorder: Recorder) -> None:
-        self._kube = kube
-        self._cache = cache
-        self._children = children
-        self._recorder = recorder
 
-    async def release(self, entry: Entry, found: Stage, left: str) -> str | None:
-        """One round: the StatefulSet, the pod, the rest, the finalizer. What it waits for, None when it is done."""
-        ref = entry.controls.ref
-        if await self._children.remove(ref, STATEFUL_SET, child_name(ref.name)):
-            log.info("StatefulSet deleted", extra=ref.fields())
-        pod = self._cache.pod(ref.uid)
-        if pod is not None:
-            if not pod.deleting:
-                await self._kube.delete(POD, ref.namespace, pod.name, pod.uid)
-            if found is Stage.RELEASE:
-                return f"waiting until pod {pod.name} is gone"
-        for kind in LISTED:
-            async for items, _ in self._kube.pages(kind, ref.namespace, f"{UID_LABEL}={ref.uid}", metadata_only=True):
-                for item in items:
-                    await self._children.remove(ref, kind, str(metadata(item)["name"]))
-        await self._children.remove(ref, SECRET, api_secret_name(ref.name))
-        self._recorder.tell(ref, Note("Deleted", self._last_words(entry, found, left), warning=found is Stage.ORPHAN))
-        await self.drop_finalizer(entry)
-        return None
-
-    async def drop_finalizer(self, entry: Entry) -> None:
-        """Let the object go; nothing happens when it is gone already."""
-        about = metadata(entry.obj)
-        present: list[str] = about.get("finalizers") or []
-        others = [name for name in present if name != FINALIZER]
-        patch: Json = {"metadata": {"resourceVersion": about["resourceVersion"], "finalizers": others}}
-        try:
-            await self._kube.merge(HEDGE_GRID, entry.controls.ref.namespace, entry.controls.ref.name, patch)
-        except ApiError as error:
-            if error.status != 404:
-                raise
-
-    def _last_words(self, entry: Entry, found: Stage, left: str) -> str:
-        ref = entry.controls.ref
-        if found is Stage.ORPHAN:
-            return f"released without being flat; {left}; the pod was stopped, look at the venue{self._claim(entry)}"
-        return f"{left}; all children are gone{self._claim(entry)}" if left else f"released: {ref.name} never ran"
-
-    def _claim(self, entry: Entry) -> str:
-        """What stays on purpose."""
-        if section(entry.obj, "spec", "storage").get("ephemeral"):
-            return ""
-        name = claim_name(entry.controls.ref.name)
-        return f"; the volume claim {name} stays, with the store in it: kubectl delete pvc {name} removes it"
+def _claim(entry: Entry) -> str:
+    """What stays on purpose."""
+    if section(entry.obj, "spec", "storage").get("ephemeral"):
+        return ""
+    name = claim_name(entry.controls.ref.name)
+    return f"; the volume claim {name} stays, with the store in it: kubectl delete pvc {name} removes it"

@@ -14,6 +14,7 @@ from hedgegrid_operator.control.courier import Courier
 from hedgegrid_operator.desired.build import Desired
 from hedgegrid_operator.desired.naming import api_secret_name, child_name
 from hedgegrid_operator.desired.secret import api_secret, completed, keys_of
+from hedgegrid_operator.facts import Doing, Progress
 from hedgegrid_operator.kube import Kube
 from hedgegrid_operator.objects import (
     CONFIG_MAP,
@@ -29,7 +30,7 @@ from hedgegrid_operator.objects import (
 )
 from hedgegrid_operator.observed import PodState
 from hedgegrid_operator.rollout import Standing, Step, decide
-from hedgegrid_operator.status import Doing, Progress, condition, last_known_flat, previous_status
+from hedgegrid_operator.status import condition, last_known_flat, previous_status
 
 log = logging.getLogger(__name__)
 
@@ -99,14 +100,15 @@ class Provisioner:
         uid = entry.controls.ref.uid
         link, pod, current = self._courier.link(uid), self._cache.pod(uid), self._cache.stateful_set(uid)
         reporting = pod is not None and link.report is not None and link.failure is None
-        down = condition(previous_status(entry.obj), "PodReady")
+        before = previous_status(entry.obj)
+        down = condition(before, "PodReady")
         since = down.last_transition_time if down is not None and down.status != "True" else now
         return Standing(
             desired=wanted.revision,
             applied=current.revision or "" if current and not current.deleting else None,
             running=pod.revision or "" if pod and not pod.deleting else None,
             reporting=reporting,
-            flat=last_known_flat(link.report, entry.obj),
+            flat=last_known_flat(link.report, before),
             kill_under_way=link.report is not None and plan.under_way(link.report),
             pod_ready=pod is not None and pod.state is PodState.READY,
             down_for=max(timedelta(0), now - since),

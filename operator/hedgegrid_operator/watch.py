@@ -13,14 +13,11 @@ from typing import Any, override
 import kopf
 import uvloop
 
-from hedgegrid_operator.cache import WATCHED
+from hedgegrid_operator.cache import WATCHED, Sink
 from hedgegrid_operator.credentials import Credentials, CredentialSource
-from hedgegrid_operator.objects import HEDGE_GRID, UID_LABEL, Json, Kind
+from hedgegrid_operator.objects import HEDGE_GRID, UID_LABEL, Kind
 
 log = logging.getLogger(__name__)
-
-type Sink = Callable[[Kind, Json, bool], None]
-"""Takes an object and whether it was deleted; called in the operator's own loop."""
 
 _RESTART_PAUSE = 1.0
 _STOP_SECONDS = 5.0
@@ -43,7 +40,7 @@ class _NoDiff(kopf.DiffBaseStorage):
 
 
 class Watch:
-    """Watches grids, StatefulSets and pods until it is stopped."""
+    """Watches grids, StatefulSets and pods until it is stopped; the sink is called in the operator's own loop."""
 
     def __init__(self, source: CredentialSource, namespaces: tuple[str | None, ...], sink: Sink) -> None:
         self._source = source

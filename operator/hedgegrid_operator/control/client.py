@@ -86,6 +86,9 @@ class PodClient:
                 return _answer(response.status, await response.read())
         except TimeoutError as error:
             raise PodUnreachableError(Failure.TIMEOUT, f"no answer within {self._timeout.total:g} s") from error
+        except aiohttp.ClientConnectorError as error:
+            why = error.os_error.strerror or str(error.os_error)
+            raise PodUnreachableError(Failure.CONNECTION_REFUSED, f"{host}:{API_PORT}: {why}") from error
         except (aiohttp.ClientError, OSError) as error:
             raise PodUnreachableError(Failure.CONNECTION_REFUSED, str(error) or type(error).__name__) from error
 

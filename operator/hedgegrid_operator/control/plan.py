@@ -2,7 +2,7 @@
 
 from enum import Enum
 
-from hedgegrid_api.control import ControlDocument, ControlReport, DeletionIntent, LegReport
+from hedgegrid_api.control import ControlDocument, ControlReport, DeletionIntent, LegReport, LegReports
 from hedgegrid_api.types import LegLevel, LegState, levels_of
 from hedgegrid_operator.observed import Controls
 
@@ -62,20 +62,20 @@ def urgency(wanted: ControlDocument, report: ControlReport | None) -> Urgency:
         restrains = wanted_levels(wanted) != (LegLevel.OPEN, LegLevel.OPEN)
         return Urgency.KILL if restrains else Urgency.WEAKER
     newer = (report.applied_generation or 0) < wanted.generation
-    if wanted.deletion is DeletionIntent.FLATTEN and newer:
-        return Urgency.KILL
     switches = tuple(zip(levels_of(wanted.kill_switch), levels_of(report.kill_switch.desired), strict=True))
-    if any(ours.rank > theirs.rank for ours, theirs in switches):
-        return Urgency.KILL
-    if wanted.throttle < report.throttle.desired:
-        return Urgency.THROTTLE
+    deletes = wanted.deletion is DeletionIntent.FLATTEN and newer
     opens = any(ours.rank < theirs.rank for ours, theirs in switches)
     releases = newer and wanted.rearm > report.rearm
-    if opens or releases or wanted.throttle > report.throttle.desired:
-        return Urgency.WEAKER
-    if newer or (report.epoch or 0) < wanted.epoch:
-        return Urgency.REFRESH
-    return Urgency.HELD
+    throttles = wanted.throttle - report.throttle.desired
+    # The first that applies.
+    answers = {
+        Urgency.KILL: deletes or any(ours.rank > theirs.rank for ours, theirs in switches),
+        Urgency.THROTTLE: throttles < 0,
+        Urgency.WEAKER: opens or releases or throttles > 0,
+        Urgency.REFRESH: newer or (report.epoch or 0) < wanted.epoch,
+        Urgency.HELD: True,
+    }
+    return next(answer for answer, applies in answers.items() if applies)
 
 
 def ahead(report: ControlReport | None, wanted: ControlDocument) -> bool:
@@ -111,9 +111,9 @@ def flat(leg: LegReport) -> bool | None:
     return leg.quantity == 0 or (leg.dust is not None and leg.quantity <= leg.dust)
 
 
-def both_flat(report: ControlReport) -> bool | None:
+def both_flat(legs: LegReports) -> bool | None:
     """Whether neither leg has a position; None: not known."""
-    long, short = flat(report.kill_switch.legs.long), flat(report.kill_switch.legs.short)
+    long, short = flat(legs.long), flat(legs.short)
     if long is None or short is None:
         return False if long is False or short is False else None
     return long and short

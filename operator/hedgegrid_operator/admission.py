@@ -1,0 +1,60 @@
+"""Verdicts over the grids in the cache, and what each accepted one wants made."""
+
+from dataclasses import dataclass
+
+from hedgegrid_operator.admit import Rival, Verdict, admit
+from hedgegrid_operator.cache import Cache, Entry
+from hedgegrid_operator.desired.build import Desired, desired
+from hedgegrid_operator.desired.stateful_set import ImageDefaults
+
+
+@dataclass(slots=True)
+class _Known:
+    """A generation's verdict, which costs a few milliseconds to reach."""
+
+    generation: int
+    verdict: Verdict
+    wanted: Desired | None
+
+
+class Admission:
+    """Judges grids beside each other."""
+
+    def __init__(self, cache: Cache, defaults: ImageDefaults) -> None:
+        self._cache = cache
+        self._defaults = defaults
+        self._known: dict[str, _Known] = {}
+
+    def verdict(self, entry: Entry) -> Verdict:
+        """Verdict over a grid as it is now."""
+        uid, generation = entry.controls.ref.uid, entry.controls.generation
+        rivals = [found for other in self._cache.rivals(uid) if (found := self._rival(other)) is not None]
+        known = self._known.get(uid)
+        if known is not None and known.generation == generation and known.verdict.accepted and not rivals:
+            return known.verdict
+        own = Rival(entry.controls.ref, entry.controls.created, self._cache.stateful_set(uid) is not None, valid=True)
+        found = admit(entry.obj, own, rivals)
+        # A spec that can't be read doesn't change what stands.
+        wanted = known.wanted if known else None
+        if found.spec is not None and found.config is not None:
+            wanted = desired(entry.controls.ref, found.spec, found.config, self._defaults)
+        self._known[uid] = _Known(generation, found, wanted)
+        return found
+
+    def wanted(self, uid: str) -> Desired | None:
+        """What the newest readable spec of a grid wants made, None where there was none yet."""
+        known = self._known.get(uid)
+        return known.wanted if known else None
+
+    def forget(self, uid: str) -> None:
+        """The grid is gone."""
+        self._known.pop(uid, None)
+
+    def _rival(self, uid: str) -> Rival | None:
+        entry, known = self._cache.grid(uid), self._known.get(uid)
+        has_stateful_set = self._cache.stateful_set(uid) is not None
+        # One that is going and has nothing is no rival.
+        if entry is None or (entry.controls.deleted is not None and not has_stateful_set):
+            return None
+        valid = known is None or known.verdict.spec is not None
+        return Rival(entry.controls.ref, entry.controls.created, has_stateful_set, valid=valid)

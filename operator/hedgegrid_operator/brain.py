@@ -1,0 +1,247 @@
+"""What leading takes: events in, the lanes, and what each event wakes."""
+
+import asyncio
+import contextlib
+import logging
+import random
+from collections import defaultdict
+
+from hedgegrid_operator.admission import Admission
+from hedgegrid_operator.apply import Children
+from hedgegrid_operator.cache import Cache, Change, Entry
+from hedgegrid_operator.control.client import PodClient
+from hedgegrid_operator.control.courier import Courier
+from hedgegrid_operator.desired.stateful_set import ImageDefaults
+from hedgegrid_operator.events import Recorder
+from hedgegrid_operator.farewell import Farewell
+from hedgegrid_operator.finalizer import Finalizer
+from hedgegrid_operator.kube import ApiError, ApiUnreachableError, Kube
+from hedgegrid_operator.leader import Leader
+from hedgegrid_operator.metrics import Metrics
+from hedgegrid_operator.objects import HEDGE_GRID, STATEFUL_SET, GridRef, Json, Kind, uid_of
+from hedgegrid_operator.provision import Provisioner
+from hedgegrid_operator.publish import Publisher
+from hedgegrid_operator.queue import Lane
+from hedgegrid_operator.reconcile import Reconciler
+from hedgegrid_operator.resync import Resync
+from hedgegrid_operator.settings import Settings
+
+log = logging.getLogger(__name__)
+
+_GRACE = 2.0
+"""Seconds that work under way gets to end."""
+_RETRY_MAX = 30.0
+
+
+class Brain:
+    """What leading takes: cache, courier, reconciler and their lanes."""
+
+    def __init__(
+        self, settings: Settings, kube: Kube, client: PodClient, leader: Leader, metrics: Metrics, key: bytes
+    ) -> None:
+        self._settings = settings
+        self._kube = kube
+        self._leader = leader
+        self._metrics = metrics
+        self._refs: dict[str, GridRef] = {}
+        self._failures: defaultdict[str, int] = defaultdict(int)
+        self.cache = Cache()
+        self.children = Children(kube)
+        self.recorder = Recorder(kube, leader.identity)
+        self.courier = Courier(
+            self.cache, client, self, metrics, idle=settings.poll_interval, busy=settings.kill_poll_interval
+        )
+        self.provisioner = Provisioner(
+            kube,
+            self.cache,
+            self.children,
+            self.courier,
+            self.observe,
+            master_key=key,
+            secret_interval=settings.children_interval / 2,
+        )
+        self.admission = Admission(
+            self.cache, ImageDefaults(settings.strategy_image, settings.strategy_tag, settings.strategy_pull_policy)
+        )
+        self.publisher = Publisher(kube, self.cache, self.courier, self.admission, self.recorder)
+        finalizer = Finalizer(kube, self.cache, self.children, self.observe)
+        self.farewell = Farewell(
+            self.cache,
+            self.courier,
+            self.provisioner,
+            self.publisher,
+            finalizer,
+            self.recorder,
+            own_namespace=settings.own_namespace,
+        )
+        self.reconciler = Reconciler(
+            self.cache, self.courier, self.admission, finalizer, self.provisioner, self.publisher, self.farewell
+        )
+        self.objects = Lane("reconcile", self._reconcile, limit=settings.workers)
+        self.resync = Resync(
+            kube,
+            self.cache,
+            self.children,
+            self.recorder,
+            settings.namespaces,
+            observe=self.observe,
+            react=self._react,
+        )
+
+    # What the courier needs besides the pods.
+
+    @property
+    def epoch(self) -> int:
+        """The leader's epoch."""
+        return self._leader.epoch
+
+    async def outrun(self, epoch: int) -> bool:
+        """Raise the epoch above a pod's."""
+        return await self._leader.outrun(epoch)
+
+    async def confirm(self, uid: str) -> Entry | None:
+        """The grid by a consistent read."""
+        entry = self.cache.grid(uid)
+        if entry is None:
+            return None
+        ref = entry.controls.ref
+        try:
+            found = await self._kube.get(HEDGE_GRID, ref.namespace, ref.name)
+        except (ApiError, ApiUnreachableError) as error:
+            log.warning("the object can't be read, nothing that allows more is sent: %s", error, extra=ref.fields())
+            return None
+        if found is None or uid_of(found) != uid:
+            self.observe(HEDGE_GRID, entry.obj, deleted=True)
+        else:
+            self.observe(HEDGE_GRID, found)
+        return self.cache.grid(uid)
+
+    def news(self, uid: str) -> None:
+        """Something that status shows has changed."""
+        self._wake(uid)
+
+    # Events in.
+
+    def observe(self, kind: Kind, obj: Json, deleted: bool = False) -> None:
+        """Take over an object that was seen; kills leave from here."""
+        self._react(*self.cache.observe(kind, obj, deleted=deleted))
+
+    def _react(self, uid: str, change: Change) -> None:
+        match change:
+            case Change.NOTHING:
+                return
+            case Change.GRID:
+                # First of all: a kill leaves here.
+                self.courier.look(uid)
+                self._remember(uid)
+            case Change.POD:
+                self.courier.look(uid, pod_event=True)
+            case Change.STATEFUL_SET:
+                self._compare_stateful_set(uid)
+            case Change.GRID_GONE:
+                self._forget(uid)
+                return
+        self._wake(uid)
+
+    def _remember(self, uid: str) -> None:
+        entry = self.cache.grid(uid)
+        if entry is not None:
+            self._refs[uid] = entry.controls.ref
+
+    def _compare_stateful_set(self, uid: str) -> None:
+        view = self.cache.stateful_set(uid)
+        for name in self.children.names(uid, STATEFUL_SET):
+            self.children.seen(uid, STATEFUL_SET, name, view.generation if view else None)
+        if view is None:
+            self._wake_refused()
+
+    def _wake(self, uid: str) -> None:
+        entry = self.cache.grid(uid)
+        if entry is not None:
+            self.objects.wake(uid, urgent=entry.controls.deleted is not None)
+
+    def _wake_refused(self) -> None:
+        for uid in tuple(self.reconciler.refused):
+            self._wake(uid)
+
+    def _forget(self, uid: str) -> None:
+        ref = self._refs.pop(uid, None)
+        self._failures.pop(uid, None)
+        for part in (
+            self.objects,
+            self.courier,
+            self.children,
+            self.provisioner,
+            self.admission,
+            self.publisher,
+            self.farewell,
+            self.reconciler,
+            self.resync,
+        ):
+            part.forget(uid)
+        if ref is not None:
+            self._metrics.forget(ref)
+            log.info("object gone", extra=ref.fields())
+        self._wake_refused()
+
+    async def _reconcile(self, uid: str) -> float | None:
+        """Work of the object lane: a round, and how to go on after one that failed."""
+        entry = self.cache.grid(uid)
+        if entry is None:
+            return None
+        if not self._leader.may_write:
+            return 1.0
+        result, started = "failed", asyncio.get_running_loop().time()
+        try:
+            pause = await self.reconciler.reconcile(uid)
+            result = "done"
+            self._failures.pop(uid, None)
+        except (ApiError, ApiUnreachableError) as error:
+            conflict = isinstance(error, ApiError) and error.status == 409
+            result = "conflict" if conflict else "failed"
+            self._failures[uid] += 1
+            failures = self._failures[uid]
+            pause = min(_RETRY_MAX, 0.1 * 2 ** min(failures, 9)) * random.uniform(0.8, 1.2)
+            # Somebody else wrote the object meanwhile: the newer one is on its way to us.
+            if not conflict or failures > 3:
+                log.warning("%s; again in %.1f s", error, pause, extra=entry.controls.ref.fields(failures=failures))
+        finally:
+            self._metrics.reconcile_seconds.labels(result).observe(asyncio.get_running_loop().time() - started)
+        return pause
+
+    # Loops.
+
+    async def resync_watched(self) -> None:
+        """One LIST of everything watched."""
+        await self.resync.watched()
+
+    async def check_children(self) -> None:
+        """One check of the children that aren't watched."""
+        if not self._leader.may_write:
+            return
+        stale = await self.resync.children()
+        for uid in stale:
+            self._wake(uid)
+        for uid in self.cache.grids():
+            entry, wanted = self.cache.grid(uid), self.admission.wanted(uid)
+            names = self.resync.config_maps.get(uid, [])
+            if entry is not None and wanted is not None and len(names) > 1 and not entry.controls.paused:
+                await self.provisioner.prune(entry.controls.ref, wanted, names)
+            # Secrets are read one by one, spread over the time until the next check.
+            self.objects.wake_within(uid, random.uniform(0, self._settings.children_interval / 2))
+
+    def wake_all(self) -> None:
+        """Look at every grid."""
+        for uid in self.cache.grids():
+            self._wake(uid)
+
+    def measure(self) -> None:
+        """Bring the gauges up to date."""
+        self.courier.measure()
+        self._metrics.queue_depth.labels(self.objects.name).set(self.objects.depth)
+
+    async def close(self) -> None:
+        """End what is under way: kills may finish, the rest may finish if it is quick."""
+        await asyncio.gather(*(lane.close(_GRACE) for lane in (self.courier.kills, self.courier.calm, self.objects)))
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self.recorder.flush(), _GRACE)

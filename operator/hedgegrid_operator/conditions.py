@@ -1,0 +1,131 @@
+"""The conditions of a grid, one function each. Pure."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from hedgegrid_api.status import Condition, KillSwitchStatus
+from hedgegrid_api.types import LegState
+from hedgegrid_operator.control import plan
+from hedgegrid_operator.control.plan import Urgency
+from hedgegrid_operator.facts import Doing, Facts
+from hedgegrid_operator.observed import PodState, PodView
+
+_OWN = frozenset(
+    {"Accepted", "Progressing", "PodReady", "ControlReachable", "ControlSynced", "KillSwitchEngaged", "Ready", "Paused"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A condition before it is dated."""
+
+    type: str
+    holds: bool | None
+    """None: Unknown."""
+    reason: str
+    message: str
+
+    def dated(self, facts: Facts) -> Condition:
+        """As it stands in the status: its time changes only with its status."""
+        value = "Unknown" if self.holds is None else str(self.holds)
+        before = next((found for found in facts.previous.conditions if found.type == self.type), None)
+        since = before.last_transition_time if before is not None and before.status == value else None
+        return Condition.model_validate(
+            {
+                "type": self.type,
+                "status": value,
+                "reason": self.reason,
+                "message": self.message,
+                "lastTransitionTime": since or facts.now.replace(microsecond=0),
+                "observedGeneration": facts.controls.generation,
+            }
+        )
+
+
+def findings(facts: Facts, kill: KillSwitchStatus) -> Iterator[Finding]:
+    """All conditions but the summary."""
+    yield Finding("Accepted", facts.verdict.accepted, facts.verdict.reason.value, facts.verdict.message)
+    doing = facts.progress.doing
+    yield Finding("Progressing", doing is not Doing.IDLE, doing.value, facts.progress.message)
+    yield _pod_ready(facts.pod)
+    yield _reachable(facts)
+    yield _synced(facts)
+    yield _engaged(facts, kill)
+    yield from _of_pod(facts)
+    if facts.controls.paused:
+        yield Finding(
+            "Paused",
+            True,
+            "ReconcileAnnotation",
+            "hedgegrid.io/reconcile is disabled: children, rollouts and throttle stay as they are; kill switch and "
+            "deletion still work; remove the annotation to go on",
+        )
+
+
+def _pod_ready(pod: PodView | None) -> Finding:
+    if pod is None:
+        return Finding("PodReady", False, PodState.STARTING.value, "there is no pod")
+    ready = pod.state is PodState.READY
+    message = pod.message or ("the pod is ready" if ready else "the pod is starting")
+    return Finding("PodReady", ready, pod.state.value, message)
+
+
+def _reachable(facts: Facts) -> Finding:
+    kind, link = "ControlReachable", facts.link
+    if facts.no_address:
+        return Finding(kind, False, "NoPod", facts.no_address)
+    if link.failure is not None:
+        return Finding(kind, False, link.failure.value, f"the pod's control API: {link.failure_message}")
+    if facts.report is None:
+        return Finding(kind, None, "Contacted", "the pod hasn't been called yet")
+    return Finding(kind, True, "Contacted", "the pod answers")
+
+
+def _synced(facts: Facts) -> Finding:
+    kind, report = "ControlSynced", facts.report
+    if facts.link.refusal:
+        return Finding(kind, False, "Rejected", f"the pod refuses the document: {facts.link.refusal}")
+    if report is None:
+        return Finding(kind, False, "Pending", "the pod hasn't reported since it started")
+    if not report.synced:
+        return Finding(kind, False, "StaleBoot", "the pod has started and waits for its document; entries are held")
+    held = report.applied_generation
+    if facts.urgency in {Urgency.HELD, Urgency.REFRESH} and plan.holds(report, facts.document):
+        return Finding(kind, True, "Applied", f"the pod holds generation {held}")
+    return Finding(kind, False, "Pending", f"the pod holds generation {held}, {facts.controls.generation} is due")
+
+
+_TOLD = {
+    LegState.DELIVERED: "the pod has stored it",
+    LegState.FLATTENING: "orders are out, positions are being closed",
+    LegState.HALTED: "no entry is open, exits stay",
+    LegState.DUST: "the venue shows no order and a position too small to be closed",
+    LegState.FLAT: "the venue shows no order and no position",
+}
+
+
+def _engaged(facts: Facts, kill: KillSwitchStatus) -> Finding:
+    kind, state = "KillSwitchEngaged", kill.state or LegState.RELEASED
+    if state is LegState.RELEASED:
+        return Finding(kind, False, "Released", "nothing is held back")
+    if state is LegState.REQUESTED:
+        wanted = "deletion" if facts.controls.deleted else kill.desired
+        why = f" ({kill.last_error})" if kill.last_error else ""
+        if not facts.verdict.accepted and facts.pod is None and not facts.config_hash:
+            why = " (the object was never run: there is nothing to kill)"
+        return Finding(kind, True, "Requested", f"{wanted} is asked for, the pod hasn't stored it yet{why}")
+    if state is LegState.FAILED:
+        why = kill.last_error or "no reason given"
+        return Finding(kind, True, "FlattenFailed", f"not flat in time, the pod goes on trying: {why}")
+    by = f" by {kill.source.value}" if kill.source else ""
+    return Finding(kind, True, state.value, f"{kill.effective}{by}: {_TOLD[state]}")
+
+
+def _of_pod(facts: Facts) -> Iterator[Finding]:
+    """Conditions that only the pod can know, as it last reported them."""
+    report = facts.report
+    told = {item.type: item for item in report.conditions if item.type not in _OWN} if report else {}
+    if "VenueReady" not in told:
+        yield Finding("VenueReady", None, "Connecting", "the pod hasn't reported about its venue yet")
+    for item in told.values():
+        yield Finding(item.type, item.status, item.reason, item.message)

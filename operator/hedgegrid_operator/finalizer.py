@@ -1,0 +1,67 @@
+"""Our finalizer: on before anything is made, off when everything is taken away again."""
+
+from hedgegrid_operator.apply import LISTED, Children
+from hedgegrid_operator.cache import Cache, Entry, Sink
+from hedgegrid_operator.desired.naming import api_secret_name, child_name
+from hedgegrid_operator.kube import ApiError, Kube
+from hedgegrid_operator.objects import FINALIZER, HEDGE_GRID, POD, SECRET, STATEFUL_SET, UID_LABEL, Json, metadata
+
+
+def is_on(entry: Entry) -> bool:
+    """Whether a grid has our finalizer."""
+    return FINALIZER in _present(entry)
+
+
+def _present(entry: Entry) -> list[str]:
+    return metadata(entry.obj).get("finalizers") or []
+
+
+class Finalizer:
+    """Puts the finalizer on, removes the children, takes it off. Every method raises what `Kube` raises."""
+
+    def __init__(self, kube: Kube, cache: Cache, children: Children, observe: Sink) -> None:
+        self._kube = kube
+        self._cache = cache
+        self._children = children
+        self._observe = observe
+
+    async def put_on(self, entry: Entry) -> Entry:
+        """The grid with our finalizer on."""
+        if is_on(entry):
+            return entry
+        self._cache.observe(HEDGE_GRID, await self._write(entry, [*_present(entry), FINALIZER]))
+        return self._cache.grid(entry.controls.ref.uid) or entry
+
+    async def remove_children(self, entry: Entry, *, wait_for_pod: bool) -> bool:
+        """The StatefulSet, the pod, then the rest; False while the pod is still there."""
+        ref = entry.controls.ref
+        await self._children.remove(ref, STATEFUL_SET, child_name(ref.name))
+        pod = self._cache.pod(ref.uid)
+        if pod is not None:
+            if not pod.deleting:
+                await self._kube.delete(POD, ref.namespace, pod.name, pod.uid)
+            if wait_for_pod:
+                return False
+        for kind in LISTED:
+            async for found, _ in self._kube.pages(kind, ref.namespace, f"{UID_LABEL}={ref.uid}", metadata_only=True):
+                for child in found:
+                    await self._children.remove(ref, kind, str(metadata(child)["name"]))
+        await self._children.remove(ref, SECRET, api_secret_name(ref.name))
+        return True
+
+    async def take_off(self, entry: Entry) -> None:
+        """Let the object go; nothing happens when it is gone already."""
+        others = [name for name in _present(entry) if name != FINALIZER]
+        try:
+            obj = await self._write(entry, others)
+        except ApiError as error:
+            if error.status != 404:
+                raise
+            obj, others = entry.obj, []
+        # Without any finalizer the object is gone with this very request.
+        self._observe(HEDGE_GRID, obj, not others)
+
+    async def _write(self, entry: Entry, finalizers: list[str]) -> Json:
+        ref, version = entry.controls.ref, metadata(entry.obj)["resourceVersion"]
+        patch: Json = {"metadata": {"resourceVersion": version, "finalizers": finalizers}}
+        return await self._kube.merge(HEDGE_GRID, ref.namespace, ref.name, patch)

@@ -1,0 +1,83 @@
+"""One line about a grid: the condition Ready, and the phase. Pure.
+
+Ready says whether what is observed equals what is desired: a kill that was asked for and is reached is Ready, so that
+tools which wait for an object don't wait for ever; one that is under way, or that nobody wrote into the spec, isn't.
+"""
+
+from collections.abc import Mapping
+
+from hedgegrid_api.control import ControlReport
+from hedgegrid_api.status import KillSwitchStatus, Phase
+from hedgegrid_api.types import LegLevel, LegState, Source
+from hedgegrid_operator.conditions import Finding
+from hedgegrid_operator.control import plan
+from hedgegrid_operator.facts import Doing, Facts
+
+_UNFINISHED = frozenset({Doing.WAITING_FOR_FLAT, Doing.ROLLING_OUT, Doing.APPLY_CONFLICT})
+
+
+def ready(facts: Facts, kill: KillSwitchStatus, known: Mapping[str, Finding]) -> Finding:
+    """The condition Ready."""
+    obstacle = _obstacle(facts, known) or _kill_obstacle(facts, kill, known)
+    if obstacle is not None:
+        return Finding("Ready", False, *obstacle)
+    state = kill.state or LegState.RELEASED
+    if state is not LegState.RELEASED:
+        return Finding("Ready", True, state.value, known["KillSwitchEngaged"].message)
+    for kind in ("PodReady", "VenueReady"):
+        if known[kind].holds is not True:
+            return Finding("Ready", False, known[kind].reason, known[kind].message)
+    return Finding("Ready", True, "Trading", "the grid trades as the object says")
+
+
+def _obstacle(facts: Facts, known: Mapping[str, Finding]) -> tuple[str, str] | None:
+    if facts.deletion is not None:
+        return "Deleting", facts.deletion
+    if not facts.verdict.accepted:
+        return facts.verdict.reason.value, facts.verdict.message
+    for kind, reason in (("ControlReachable", "NotReachable"), ("ControlSynced", "NotSynced")):
+        if known[kind].holds is not True:
+            return reason, known[kind].message
+    if facts.progress.doing in _UNFINISHED:
+        return facts.progress.doing.value, facts.progress.message
+    return None
+
+
+def _kill_obstacle(facts: Facts, kill: KillSwitchStatus, known: Mapping[str, Finding]) -> tuple[str, str] | None:
+    state, told = kill.state or LegState.RELEASED, known["KillSwitchEngaged"]
+    if state is LegState.RELEASED:
+        return None
+    if facts.report is not None and _beyond_spec(facts.report):
+        return "EngagedByAPI", f"{told.message}; release it by POST /resume with the latch's id, or by a higher rearm"
+    return None if state in {LegState.FLAT, LegState.HALTED} else (told.reason, told.message)
+
+
+def _beyond_spec(report: ControlReport) -> bool:
+    """Whether any leg is held back by somebody else than the spec."""
+    legs = report.kill_switch.legs
+    return any(leg.level is not LegLevel.OPEN and leg.source is not Source.SPEC for leg in (legs.long, legs.short))
+
+
+def phase(facts: Facts, kill: KillSwitchStatus, known: Mapping[str, Finding]) -> Phase:
+    """One word for the whole grid."""
+    if facts.deletion is not None:
+        return Phase.DELETING
+    if not facts.verdict.accepted:
+        return Phase.REJECTED
+    if facts.pod is None:
+        return Phase.PENDING
+    report, failed = facts.report, facts.link.failure is not None
+    if report is None or not report.synced or failed:
+        return Phase.DEGRADED if failed and known["PodReady"].holds else Phase.STARTING
+    return _phase_of(report, kill, venue_ready=known["VenueReady"].holds is True)
+
+
+def _phase_of(report: ControlReport, kill: KillSwitchStatus, *, venue_ready: bool) -> Phase:
+    if kill.state is LegState.REQUESTED or plan.under_way(report):
+        return Phase.FLATTENING
+    levels = {report.kill_switch.legs.long.level, report.kill_switch.legs.short.level}
+    if levels == {LegLevel.FLAT}:
+        return Phase.FLAT
+    if LegLevel.OPEN not in levels:
+        return Phase.HALTED
+    return Phase.RUNNING if venue_ready else Phase.DEGRADED
