@@ -263,9 +263,9 @@ def _leg_report(core: GridCore, controls: Controls, leg: Leg, monotonic: float, 
         source=controls.source(leg),
         state=leg_state(core, controls, leg, monotonic),
         operation_id=engagement.operation_id if engagement is not None else None,
-        quantity=core.ledger.positions[leg] if known else None,
+        quantity=_money(core.ledger.positions[leg]) if known else None,
         open_orders=len(core.ledger.of_leg(leg)) if known else None,
-        dust=loop.dust if loop is not None else None,
+        dust=_money(loop.dust) if loop is not None else None,
         attempts=loop.attempts if loop is not None else 0,
         last_error=(loop.last_error if loop is not None and loop.last_error else last_error),
         since=engagement.since if engagement is not None else None,
@@ -277,8 +277,12 @@ def _leg_report(core: GridCore, controls: Controls, leg: Leg, monotonic: float, 
 def _telemetry(core: GridCore, numbers: Figures) -> Telemetry:
     bar = core.last_bar
     return Telemetry(
-        long=LegTelemetry(quantity=numbers.quantity[Leg.LONG], entry_price=_money(numbers.entry_price[Leg.LONG])),
-        short=LegTelemetry(quantity=numbers.quantity[Leg.SHORT], entry_price=_money(numbers.entry_price[Leg.SHORT])),
+        long=LegTelemetry(
+            quantity=_money(numbers.quantity[Leg.LONG]), entry_price=_money(numbers.entry_price[Leg.LONG])
+        ),
+        short=LegTelemetry(
+            quantity=_money(numbers.quantity[Leg.SHORT]), entry_price=_money(numbers.entry_price[Leg.SHORT])
+        ),
         net_quote=_money(numbers.net),
         open_orders=len(core.ledger.orders) if core.started else None,
         pnl=PnL(
