@@ -98,13 +98,13 @@ class KeyFolder(ApiKeys):
         stamps = self._stamped()
         if stamps == self._stamps:
             return
-        self._stamps = stamps
         try:
             self._keys = self._read()
         except OSError:
             # A kill has to get through: the keys known so far stay valid until the files can be read again.
             log.exception("the API keys in %s can't be read; the former ones stay valid", self._folder)
             return
+        self._stamps = stamps
         log.info("API keys read again: %s", ", ".join(caller.name for caller in self._keys) or "none is valid now")
 
     def _stamped(self) -> dict[str, _Stamp]:
