@@ -207,6 +207,10 @@ class Cluster:
         """End `refuse_image`."""
         rpc.call(self.folder, "accept_image", image=image)
 
+    def heal_namespace(self, namespace: str) -> None:
+        """Take away all faults and holds of this namespace's pods."""
+        rpc.call(self.folder, "heal_namespace", namespace=namespace)
+
     def claim_folder(self, namespace: str, claim: str) -> Path | None:
         """The folder of a PersistentVolumeClaim, None while it isn't bound."""
         folder: str | None = rpc.call(self.folder, "claim_folder", namespace=namespace, claim=claim)

@@ -14,6 +14,7 @@ CONTROLLERS = (
     "garbage-collector-controller",
     "namespace-controller",
     "serviceaccount-controller",
+    "clusterrole-aggregation-controller",  # without it the roles view, edit and admin are empty
     "root-ca-certificate-publisher-controller",
     "statefulset-controller",
     "disruption-controller",

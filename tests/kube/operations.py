@@ -98,6 +98,7 @@ class _Pods:
             "thaw": self.thaw,
             "traffic": self.traffic,
             "heal": self.heal,
+            "heal_namespace": self.heal_namespace,
             "hold_pending": self.hold_pending,
             "release": self.release,
             "refuse_image": self.refuse_image,
@@ -106,16 +107,16 @@ class _Pods:
             "problems": self.problems,
         }
 
-    async def pod_process(self, namespace: str, name: str, container: str | None) -> int | None:
-        found = self._host.runner.container(namespace, name, container)
+    async def pod_process(self, namespace: str, name: str) -> int | None:
+        found = self._host.runner.container(namespace, name)
         return found.child.pid if found and found.child else None
 
-    async def pod_log(self, namespace: str, name: str, container: str | None, previous: bool) -> str:
-        found = self._container(namespace, name, container)
+    async def pod_log(self, namespace: str, name: str, previous: bool) -> str:
+        found = self._container(namespace, name)
         return str(found.log(found.state.restarts - previous))
 
-    async def pod_signal(self, namespace: str, name: str, container: str | None, number: int) -> None:
-        found = self._container(namespace, name, container)
+    async def pod_signal(self, namespace: str, name: str, number: int) -> None:
+        found = self._container(namespace, name)
         if found.child is None:
             raise HostError(f"pod {namespace}/{name} has no running process now: {found.state.current}")
         found.child.send_signal(number)
@@ -140,6 +141,11 @@ class _Pods:
         self._host.runner.faults.heal(namespace, name)
         await self.thaw(namespace, name)
 
+    async def heal_namespace(self, namespace: str) -> None:
+        for name in self._host.runner.faults.forget(namespace):
+            self._signal_all(namespace, name, signal.SIGCONT)
+        self._host.runner.reconsider()
+
     async def hold_pending(self, namespace: str, pattern: str, unschedulable: bool) -> None:
         self._host.runner.faults.hold(Hold(namespace, pattern, unschedulable))
 
@@ -161,10 +167,10 @@ class _Pods:
     async def problems(self) -> list[str]:
         return self._host.runner.problems
 
-    def _container(self, namespace: str, name: str, container: str | None) -> "Container":
-        found = self._host.runner.container(namespace, name, container)
+    def _container(self, namespace: str, name: str) -> "Container":
+        found = self._host.runner.container(namespace, name)
         if found is None:
-            raise HostError(f"no pod {namespace}/{name} with container {container or 'at all'} is on the node")
+            raise HostError(f"no pod {namespace}/{name} is on the node")
         return found
 
     def _signal_all(self, namespace: str, name: str, number: int) -> None:

@@ -35,19 +35,20 @@ class Pod:
         found = self.get()
         return found["status"].get("podIP") if found else None
 
-    def pid(self, container: str | None = None) -> int | None:
-        """Process id of a container (the first, if none is named), None while it has no process."""
-        pid: int | None = self._call("pod_process", container=container)
+    @property
+    def pid(self) -> int | None:
+        """Process id of the (first) container, None while it has no process."""
+        pid: int | None = self._call("pod_process")
         return pid
 
-    def log(self, container: str | None = None, *, previous: bool = False) -> str:
-        """What the container's current (or previous) run has written so far."""
-        path = Path(self._call("pod_log", container=container, previous=previous))
+    def log(self, *, previous: bool = False) -> str:
+        """What the (first) container's current or previous run has written so far; raises HostError without a pod."""
+        path = Path(self._call("pod_log", previous=previous))
         return path.read_text(errors="replace") if path.exists() else ""
 
-    def kill(self, number: int = signal.SIGKILL, container: str | None = None) -> None:
-        """Signal the container's main process; the pod stays and restarts it."""
-        self._call("pod_signal", container=container, number=int(number))
+    def kill(self, number: int = signal.SIGKILL) -> None:
+        """Signal the (first) container's main process; raises HostError where none runs."""
+        self._call("pod_signal", number=int(number))
 
     def freeze(self) -> None:
         """SIGSTOP to all processes of the pod, also of restarted containers. Probes go on and fail."""

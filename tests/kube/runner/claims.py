@@ -63,6 +63,9 @@ class Claims:
         self._background.start(self._delete_volume(f"/api/v1/persistentvolumes/{_volume_name(claim)}"))
 
     async def _delete_volume(self, path: str) -> None:
+        # A bound volume is protected from deletion.
+        released = {"status": {"phase": "Released"}}
+        await unless_gone(persistently(lambda: self._client.patch(f"{path}/status", released)))
         await unless_gone(persistently(lambda: self._client.delete(path)))
 
     async def _bind(self, claim: Json) -> None:

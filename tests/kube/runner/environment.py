@@ -65,7 +65,7 @@ async def resolve(
 ) -> dict[str, str]:
     """All variables of a container, `envFrom` before `env`, later ones over earlier ones.
 
-    Raises NotYetError for a ConfigMap, Secret or key that isn't there and isn't optional, UnsupportedError for unknown sources.
+    Raises NotYetError for a ConfigMap, Secret or key that isn't there and isn't optional, UnsupportedError.
     """
     namespace = pod["metadata"]["namespace"]
     variables = dict(base)
@@ -90,11 +90,12 @@ async def data_of(objects: Objects, kind: Kind, namespace: str, reference: Json,
         if reference.get("optional"):
             return {}
         raise NotYetError(f'{kind.removesuffix("s")} "{reference["name"]}" not found', reason)
-    encoded = found.get("data", {}) if kind == "secrets" else found.get("binaryData", {})
-    data = {key: base64.b64decode(value) for key, value in (encoded or {}).items()}
-    if kind == "configmaps":
-        data |= {key: value.encode() for key, value in (found.get("data") or {}).items()}
-    return data
+    plain: dict[str, str] = found.get("data") or {}
+    if kind == "secrets":
+        return {key: base64.b64decode(value) for key, value in plain.items()}
+    encoded: dict[str, str] = found.get("binaryData") or {}
+    texts = {key: value.encode() for key, value in plain.items()}
+    return texts | {key: base64.b64decode(value) for key, value in encoded.items()}
 
 
 async def _value(

@@ -64,6 +64,14 @@ class Faults:
         traffic.drop_answers = traffic.refused = False
         traffic.notify()
 
+    def forget(self, namespace: str) -> list[str]:
+        """Take away all faults and holds of a namespace; returns the names of its pods that had any."""
+        names = [name for owner, name in self._pods if owner == namespace]
+        for name in names:
+            self.heal(namespace, name)
+        self._holds = {key: hold for key, hold in self._holds.items() if hold.namespace != namespace}
+        return names
+
     def hold(self, hold: Hold) -> None:
         """Leave matching pods Pending from now on."""
         self._holds[hold.namespace, hold.pattern] = hold

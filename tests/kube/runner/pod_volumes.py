@@ -45,7 +45,9 @@ class PodVolumes:
 
     async def refill(self, chosen: Sequence[Json]) -> None:
         """Write the content of these volumes again; what isn't there any more stays as it was."""
-        for volume in chosen if self.filled else []:
+        if not self.filled:
+            return
+        for volume in chosen:
             try:
                 await self._fill(volume)
             except NotYetError:
