@@ -27,7 +27,15 @@ def ready(facts: Facts, kill: KillSwitchStatus, known: Mapping[str, Finding]) ->
     for kind in ("PodReady", "VenueReady"):
         if known[kind].holds is not True:
             return Finding("Ready", False, known[kind].reason, known[kind].message)
+    if (told := _told_by_pod(facts.report)) is not None:
+        return Finding("Ready", False, *told)
     return Finding("Ready", True, "Trading", "the grid trades as the object says")
+
+
+def _told_by_pod(report: ControlReport | None) -> tuple[str, str] | None:
+    """Why the pod says that the grid can't trade as configured (BelowMinNotional)."""
+    told = (item for item in report.conditions if item.type == "Ready" and not item.status) if report else ()
+    return next(((item.reason, item.message) for item in told), None)
 
 
 def _obstacle(facts: Facts, known: Mapping[str, Finding]) -> tuple[str, str] | None:

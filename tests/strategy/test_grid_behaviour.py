@@ -115,7 +115,7 @@ async def test_throttle_below_the_minimum_is_said(make: Callable[..., Rig]) -> N
     rig.quote(42000)
     report = rig.strategy.report()
     assert rig.venue.submitted == []
-    placed = next(c for c in report.conditions if c.type == "LadderPlaced")
+    placed = next(c for c in report.conditions if c.type == "Ready")
     assert (placed.status, placed.reason) == (False, "BelowMinNotional")
 
 

@@ -118,8 +118,8 @@ def _flatten_state(loop: FlattenLoop, monotonic: float, stored: LegState) -> Leg
     return LegState.FLATTENING if stored is LegState.DELIVERED else stored
 
 
-def conditions(core: GridCore, store_error: str | None, errors: int) -> tuple[PodCondition, ...]:
-    """Conditions of the pod: VenueReady and LadderPlaced."""
+def conditions(core: GridCore, store_error: str | None) -> tuple[PodCondition, ...]:
+    """Conditions of the pod: VenueReady, and Ready where the pod knows why the grid can't trade as configured."""
     venue = PodCondition(type="VenueReady", status=True, reason="Reconciled", message="orders and positions adopted")
     if not core.started:
         venue = PodCondition(type="VenueReady", status=False, reason="Connecting", message="the venue is not read yet")
@@ -128,16 +128,10 @@ def conditions(core: GridCore, store_error: str | None, errors: int) -> tuple[Po
         venue = PodCondition(type="VenueReady", status=False, reason=reason, message=message)
     elif store_error is not None:
         venue = PodCondition(type="VenueReady", status=False, reason="StoreFailed", message=store_error)
-    placed = PodCondition(type="LadderPlaced", status=True, reason="Placed")
-    if core.below_minimum():
-        message = "every rung is below the venue's smallest quantity or notional: raise baseQty, qtyScale or throttle"
-        placed = PodCondition(type="LadderPlaced", status=False, reason="BelowMinNotional", message=message)
-    if errors:
-        failed = PodCondition(
-            type="Healthy", status=False, reason="CallbackErrors", message=f"{errors} errors in callbacks; see the log"
-        )
-        return (venue, placed, failed)
-    return (venue, placed)
+    if not core.below_minimum():
+        return (venue,)
+    message = "every rung is below the venue's smallest quantity or notional: raise baseQty, qtyScale or throttle"
+    return (venue, PodCondition(type="Ready", status=False, reason="BelowMinNotional", message=message))
 
 
 @dataclass(frozen=True, slots=True)

@@ -201,7 +201,7 @@ class HedgeGridV1:
             self._figures(),
             monotonic=self._clock.monotonic(),
             last_error=self._store_error,
-            pod_conditions=reports.conditions(self._core, self._store_error or self._outbox.error, self.errors),
+            pod_conditions=reports.conditions(self._core, self._store_error or self._outbox.error),
         )
 
     def figures(self) -> reports.Figures:
