@@ -31,6 +31,8 @@ log = logging.getLogger(__name__)
 _GRACE = 2.0
 """Seconds that work under way gets to end."""
 _RETRY_MAX = 30.0
+_SETTLE = 0.005
+"""Seconds between an event and the reconciliation that it causes: bursts become one, and kills are out before."""
 
 
 class Brain:
@@ -77,7 +79,7 @@ class Brain:
         self.reconciler = Reconciler(
             self.cache, self.courier, self.admission, finalizer, self.provisioner, self.publisher, self.farewell
         )
-        self.objects = Lane("reconcile", self._reconcile, limit=settings.workers)
+        self.objects = Lane("reconcile", self._reconcile, limit=settings.workers, settle=_SETTLE)
         self.resync = Resync(
             kube,
             self.cache,

@@ -1,7 +1,8 @@
 """Lanes: keyed work that never runs twice at once for a key, and of which only the latest wake-up counts.
 
 An idle key costs a timer and no task. A wake-up ends any pause; one that comes while the work runs makes it run once
-more afterwards, so that the newest state is always looked at. A lane may bound how many keys run at the same time.
+more afterwards, so that the newest state is always looked at. A lane may bound how many keys run at the same time, and
+may let wake-ups settle for some milliseconds, so that a burst of events is one piece of work.
 """
 
 import asyncio
@@ -30,10 +31,11 @@ class _Slot:
 class Lane:
     """One kind of work for all keys."""
 
-    def __init__(self, name: str, work: Work, *, limit: int | None = None) -> None:
+    def __init__(self, name: str, work: Work, *, limit: int | None = None, settle: float = 0.0) -> None:
         self.name = name
         self._work = work
         self._limit = limit
+        self._settle = settle
         self._slots: dict[str, _Slot] = {}
         self._queue: deque[str] = deque()
         self._running = 0
@@ -46,6 +48,12 @@ class Lane:
 
     def wake(self, key: str, *, urgent: bool = False) -> None:
         """Run the work of a key now, or once more when it is running. What is urgent doesn't wait for a place."""
+        if self._settle and not urgent:
+            self.wake_within(key, self._settle)
+        else:
+            self._run_now(key, urgent=urgent)
+
+    def _run_now(self, key: str, *, urgent: bool) -> None:
         if self._closed:
             return
         slot = self._slots.setdefault(key, _Slot())
@@ -68,7 +76,9 @@ class Lane:
         if self._closed:
             return
         slot = self._slots.setdefault(key, _Slot())
-        if not slot.running and not slot.queued:
+        if slot.running:
+            slot.again = slot.again or seconds <= self._settle
+        elif not slot.queued:
             self._pause(key, slot, seconds)
 
     def forget(self, key: str) -> None:
@@ -104,7 +114,7 @@ class Lane:
         slot = self._slots.get(key)
         if slot is not None:
             slot.timer = None
-            self.wake(key)
+            self._run_now(key, urgent=False)
 
     def _start(self, key: str, slot: _Slot, *, eager: bool) -> None:
         self._running += 1

@@ -24,6 +24,8 @@ from hedgegrid_operator.queue import Lane
 log = logging.getLogger(__name__)
 
 _CALM_LIMIT = 64
+_FIRST_LOOK = 0.05
+"""Seconds after a delivery until the report is first read again: many a grid is flat by then."""
 
 
 class Outside(Protocol):
@@ -143,7 +145,7 @@ class Courier:
         link.attempts += 1
         if await self._exchange(uid, link, pod, document):
             self._delivered(entry, link, document)
-            self.calm.wake_within(uid, self._busy)
+            self.calm.wake_within(uid, min(_FIRST_LOOK, self._busy))
             return None
         self._metrics.kill_delivery_failures.labels(entry.controls.ref.namespace, entry.controls.ref.name).inc()
         return plan.kill_delay(max(1, link.failures, link.refusals))
