@@ -243,6 +243,15 @@ def test_stale_by_the_clock_alone_and_trusted_again_after_three_bars() -> None:
     assert fresh.check(15 * SECOND) is None
 
 
+def test_a_feed_that_never_speaks_is_stale_too() -> None:
+    fresh = Freshness(10)
+    assert fresh.check(100 * SECOND) is None
+    assert fresh.check(110 * SECOND) is None
+    reason = fresh.check(111 * SECOND)
+    assert reason is not None
+    assert "no data for 11 s" in reason
+
+
 def test_stale_is_over_after_a_minute_of_quotes_without_a_bar() -> None:
     fresh = Freshness(10)
     fresh.on_quote(quote(1))

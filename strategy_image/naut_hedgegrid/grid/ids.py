@@ -15,8 +15,6 @@ _PATTERN = re.compile(r"hg-([0-9a-f]{8})-([LS])([0-9a-z]{1,2})-([ETF])([0-9a-z]{
 
 WRAP = 36**4
 """Running numbers count from 0 to WRAP − 1 and start again."""
-MAX_PART = 36**2 - 1
-"""Largest number of an exit's part."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -270,7 +270,7 @@ class GridCore:
         if order.role is Role.TAKE_PROFIT and not event.post_only:
             self._refused.add(order.lot)
             self._read()
-        elif order.role is Role.TAKE_PROFIT and self.levels[order.leg] is not LegLevel.FLAT:
+        elif order.role is Role.TAKE_PROFIT and self._may_cover(order.lot):
             self._exit_as_taker(order)
         else:
             self._on_gone(order)
@@ -278,8 +278,11 @@ class GridCore:
     def _exit_as_taker(self, order: WorkingOrder) -> None:
         """Rule R14: a take-profit that would cross is sent again at once as a plain limit at the same price."""
         lot = self.ledger.lot(order.lot)
-        if lot is not None and order.price is not None:
-            self._submit(self.ledger.new_exit(lot, order.quantity, order.price, post_only=False))
+        if lot is None or order.price is None:
+            return
+        rest = uncovered(lot, self.ledger.exits(order.lot))
+        if rest > 0:
+            self._submit(self.ledger.new_exit(lot, min(rest, order.quantity), order.price, post_only=False))
 
     def _on_gone(self, order: WorkingOrder | None) -> None:
         if order is None:
@@ -297,10 +300,8 @@ class GridCore:
 
     def _cover(self, key: LotKey) -> None:
         """Rules R13 and R15 for one lot, unless its leg is being flattened."""
-        if not self.started or self.levels[key.leg] is LegLevel.FLAT or key in self._refused or self._closing(key.leg):
-            return
         lot = self.ledger.lot(key)
-        if lot is None:
+        if lot is None or not self._may_cover(key):
             return
         match next_step(lot, self.ledger.exits(key), lambda: self._neighbours(key), self._instrument):
             case PlaceExit(quantity=quantity, price=price):
@@ -312,6 +313,11 @@ class GridCore:
                 self._cover(move.target.key)
             case None:
                 pass
+
+    def _may_cover(self, key: LotKey) -> bool:
+        """Exits of a lot may be sent: its leg isn't being flattened, no close of it is under way, none was refused."""
+        held_flat = self.levels[key.leg] is LegLevel.FLAT or self._closing(key.leg)
+        return self.started and not held_flat and key not in self._refused
 
     def _neighbours(self, key: LotKey) -> list[Lot]:
         """The leg's other lots that have a resting exit."""

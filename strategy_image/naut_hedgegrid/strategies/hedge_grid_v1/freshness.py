@@ -15,6 +15,7 @@ class Freshness:
 
     def __init__(self, stale_seconds: int) -> None:
         self._limit = stale_seconds * SECOND
+        self._began: int | None = None
         self._newest: int | None = None
         self._price: Decimal | None = None
         self._moved = 0
@@ -62,12 +63,12 @@ class Freshness:
     def _present(self, now: int) -> str | None:
         if self._ended:
             return "the market data have ended"
+        if self._began is None:
+            self._began = now
+        age = now - (self._began if self._newest is None else self._newest)
+        if age > self._limit:
+            return f"no data for {age / SECOND:.0f} s"
         if self._newest is None:
             return None
-        age = (now - self._newest) / SECOND
-        if age * SECOND > self._limit:
-            return f"no data for {age:.0f} s"
-        still = (now - self._moved) / SECOND
-        if still * SECOND > _FROZEN_TIMES * self._limit:
-            return f"the price has not changed for {still:.0f} s"
-        return None
+        still = now - self._moved
+        return f"the price has not changed for {still / SECOND:.0f} s" if still > _FROZEN_TIMES * self._limit else None
