@@ -4,7 +4,7 @@ import base64
 import json
 import ssl
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlencode
@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 import urllib3
 import yaml
 
-from tests.kube.errors import ApiError
+from tests.kube.errors import ApiError, HostError
 from tests.kube.waiting import wait_until
 
 type Json = dict[str, Any]
@@ -45,6 +45,10 @@ class Api:
                 pair.write(base64.b64decode(user["client-key-data"]))
                 pair.flush()
                 context.load_cert_chain(pair.name)
+        elif "token" not in user:
+            raise HostError(
+                f"{kubeconfig} has neither a client certificate nor a token, but {', '.join(user) or 'nothing'}"
+            )
         return cls(cluster["server"], context, user.get("token"))
 
     def request(
@@ -149,6 +153,20 @@ class Api:
     ) -> None:
         """Return when there is no such object; raises TimeoutError."""
         wait_until(lambda: self.get(api_version, kind, name, namespace) is None, timeout, f"{kind} {name} to be gone")
+
+    def watch(self, api_version: str, kind: str, name: str, namespace: str | None = None) -> Iterator[tuple[str, Json]]:
+        """Types and objects of one object's events, first as it is now if it exists, until the server ends the watch.
+
+        Raises urllib3.exceptions.HTTPError when the connection breaks.
+        """
+        query = urlencode({"watch": "1", "fieldSelector": f"metadata.name={name}"})
+        url = f"{self.server}{self._collection(api_version, kind, namespace)}?{query}"
+        answer = self._pool.request(
+            "GET", url, headers=self._headers, preload_content=False, timeout=urllib3.Timeout(connect=5, read=None)
+        )
+        for line in answer:
+            event = json.loads(line)
+            yield event["type"], event["object"]
 
     def path(self, api_version: str, kind: str, name: str, namespace: str | None = None) -> str:
         """The URL path of an object."""

@@ -13,8 +13,11 @@ PR_SET_PDEATHSIG = 1
 _prctl = ctypes.CDLL(None, use_errno=True).prctl
 
 
-def _die_with_the_host() -> None:
-    # Keeper and host clean up for each other; this is for the case that both are killed at once.
+def die_with_parent() -> None:
+    """For a child before it becomes its program: it gets SIGKILL when its parent dies.
+
+    Keeper and host clean up for each other; this is for the case that both are killed at once.
+    """
     _prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
@@ -42,7 +45,7 @@ class Child:
                 env=env,
                 cwd=cwd,
                 start_new_session=True,
-                preexec_fn=_die_with_the_host,
+                preexec_fn=die_with_parent,
             )
         return cls(process)
 

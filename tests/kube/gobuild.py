@@ -5,7 +5,9 @@ import shutil
 import subprocess
 import tempfile
 from pathlib import Path
+from typing import IO
 
+from tests.kube.children import die_with_parent
 from tests.kube.progress import Progress, Say
 
 KUBERNETES = "1.34.4"
@@ -13,6 +15,7 @@ OLDEST_GO = "1.24"
 SOURCE = Path(__file__).parent
 PROGRAM = "kube-control-plane"
 LINKS = ("etcd", "kube-apiserver", "kube-controller-manager")
+GO_PLACES = ("go", "/usr/local/go/bin/go")
 DISK_GIB = 4
 
 _MAJOR, _MINOR, _ = KUBERNETES.split(".")
@@ -36,7 +39,7 @@ def build(folder: Path, say: Say) -> None:
 
     Raises BuildError: no Go, no disk space, or what the go command said last.
     """
-    go = shutil.which("go") or shutil.which("/usr/local/go/bin/go")
+    go = next(filter(None, map(shutil.which, GO_PLACES)), None)
     if go is None:
         raise BuildError("Go is not installed (no `go` in PATH), so nothing can be built")
     free = shutil.disk_usage(folder).free >> 30
@@ -45,21 +48,18 @@ def build(folder: Path, say: Say) -> None:
     say(f"building Kubernetes {KUBERNETES} from Go modules, once: some 4 minutes, then it is in the cache")
     # No go.work of a folder above, no flags of the user's, no C compiler.
     environment = os.environ | {"CGO_ENABLED": "0", "GOFLAGS": "", "GOWORK": "off"}
-    command = [
-        go,
-        "build",
-        "-v",
-        "-trimpath",
-        "-buildvcs=false",
-        "-ldflags",
-        LINKER_FLAGS,
-        "-o",
-        str(folder / PROGRAM),
-        ".",
-    ]
+    flags = ["-v", "-trimpath", "-buildvcs=false", "-ldflags", LINKER_FLAGS, "-o", str(folder / PROGRAM)]
+    command = [go, "build", *flags, "."]
     progress = Progress("go build", say)
-    with tempfile.TemporaryFile("w+") as output:
-        process = subprocess.Popen(command, cwd=SOURCE, env=environment, stdout=output, stderr=output)
+    with tempfile.TemporaryFile() as output:
+        process = subprocess.Popen(
+            command,
+            cwd=SOURCE,
+            env=environment,
+            stdout=output,
+            stderr=output,
+            preexec_fn=die_with_parent,  # noqa: PLW1509 - a single system call, safe beside threads
+        )
         try:
             while _running(process):
                 progress.stage(_stage(output))
@@ -67,7 +67,7 @@ def build(folder: Path, say: Say) -> None:
             process.kill()
             process.wait()
         if process.returncode != 0:
-            raise BuildError(f"go build failed: {' / '.join(_lines(output)[-3:])}")
+            raise BuildError(f"go build failed ({' '.join(_lines(output)[-1:])})")
     for link in LINKS:
         (folder / link).symlink_to(PROGRAM)
     progress.done("built")
@@ -81,13 +81,13 @@ def _running(process: subprocess.Popen[bytes]) -> bool:
     return False
 
 
-def _lines(output: "tempfile._TemporaryFileWrapper[str]") -> list[str]:
-    # A file of its own position: the go command shares the one it writes at.
+def _lines(output: IO[bytes]) -> list[str]:
+    # Read without moving the position, which the go command shares to write at.
     size = os.fstat(output.fileno()).st_size
     return os.pread(output.fileno(), size, 0).decode(errors="replace").splitlines()
 
 
-def _stage(output: "tempfile._TemporaryFileWrapper[str]") -> str:
+def _stage(output: IO[bytes]) -> str:
     lines = _lines(output)
     downloads = sum(line.startswith("go: downloading") for line in lines)
     compiled = len(lines) - downloads

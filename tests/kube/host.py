@@ -4,11 +4,9 @@
 """
 
 import asyncio
-import contextlib
 import logging
 import os
 import shutil
-import signal
 import sys
 import time
 from pathlib import Path
@@ -19,6 +17,7 @@ from tests.kube.children import Child
 from tests.kube.control_plane import ControlPlane
 from tests.kube.daemons import Plan
 from tests.kube.errors import HostError
+from tests.kube.keeper import inherit_orphans, kill_descendants
 from tests.kube.network import Reservation
 from tests.kube.operations import operations
 from tests.kube.settings import ClusterSettings
@@ -92,12 +91,9 @@ async def run(folder: Path, settings: ClusterSettings) -> None:
 
 
 def _abandoned(folder: Path) -> None:
-    """The keeper was killed: do its work. Every child leads a process group and dies with this process besides."""
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            with contextlib.suppress(OSError):
-                if int((entry / "stat").read_text().rpartition(")")[2].split()[1]) == os.getpid():
-                    os.killpg(int(entry.name), signal.SIGKILL)
+    """The keeper was killed: do its work."""
+    inherit_orphans()
+    kill_descendants()
     shutil.rmtree(folder, ignore_errors=True)
     os._exit(1)
 

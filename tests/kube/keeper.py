@@ -19,6 +19,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from types import FrameType
 
 PREFIX = "hedgegrid-kube-"
 YOUNG_SECONDS = 60.0
@@ -31,9 +32,9 @@ PR_SET_CHILD_SUBREAPER = 36
 def main() -> None:
     """The command line."""
     parent_pid, settings = int(sys.argv[1]), sys.argv[2]
-    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1)
+    inherit_orphans()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, lambda *_: sys.exit(1))
+        signal.signal(number, _end)
     sweep()
     folder = Path(tempfile.mkdtemp(prefix=PREFIX))
     lock = os.open(folder, os.O_RDONLY)
@@ -43,6 +44,10 @@ def main() -> None:
     finally:
         kill_descendants()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _end(number: int, _frame: FrameType | None) -> None:
+    sys.exit(128 + number)
 
 
 def _keep(folder: Path, lock: int, parent_pid: int, settings: str) -> None:
@@ -83,6 +88,11 @@ def sweep() -> None:
                 shutil.rmtree(folder, ignore_errors=True)
             finally:
                 os.close(lock)
+
+
+def inherit_orphans() -> None:
+    """From now on what any process below this one leaves behind becomes this process's child."""
+    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1)
 
 
 def kill_descendants() -> None:

@@ -21,10 +21,11 @@ def decide(pod: Json, node: Json, faults: Faults) -> Decision:
     metadata, spec = pod["metadata"], pod["spec"]
     if "deletionTimestamp" in metadata or spec.get("schedulerName", SCHEDULER) != SCHEDULER:
         return Decision(bind=False)
-    if hold := faults.held(metadata["namespace"], metadata["name"]):
-        return Decision(
-            bind=False, unschedulable="0/1 nodes are available: held back on request." * hold.unschedulable or None
-        )
+    hold = faults.held(metadata["namespace"], metadata["name"])
+    if hold and hold.unschedulable:
+        return Decision(bind=False, unschedulable="0/1 nodes are available: held back on request.")
+    if hold:
+        return Decision(bind=False)
     if node["spec"].get("unschedulable"):
         return Decision(bind=False, unschedulable="0/1 nodes are available: 1 node(s) were unschedulable.")
     labels: dict[str, str] = node["metadata"]["labels"]
