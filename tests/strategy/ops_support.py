@@ -10,7 +10,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -100,6 +100,11 @@ class Answer:
         return json.loads(self.text, parse_constant=refuse)
 
 
+def lower(headers: Mapping[str, str]) -> dict[str, str]:
+    """Headers by their names in lower case."""
+    return {name.lower(): value for name, value in headers.items()}
+
+
 @dataclass
 class Served:
     """A strategy, its node and its operations on the running loop."""
@@ -118,7 +123,7 @@ class Served:
         data = raw or (None if body is None else json.dumps(body))
         url = f"http://{self.ops.host}:{self.ops.api_port}{path}"
         async with self.session.request(verb, url, data=data, headers=headers) as response:
-            return Answer(response.status, await response.text(), dict(response.headers))
+            return Answer(response.status, await response.text(), lower(response.headers))
 
     async def get(self, path: str, *, key: str | None = None) -> Any:
         answer = await self.ask("GET", path, key=key)
@@ -258,10 +263,10 @@ class Process:
             request.add_header("Content-Type", "application/json")
         try:
             with urllib.request.urlopen(request, timeout=10) as response:
-                return Answer(response.status, response.read().decode(), dict(response.headers))
+                return Answer(response.status, response.read().decode(), lower(response.headers))
         except urllib.error.HTTPError as error:
             with error:
-                return Answer(error.code, error.read().decode(), dict(error.headers))
+                return Answer(error.code, error.read().decode(), lower(error.headers))
 
     def signal(self, number: signal.Signals = signal.SIGTERM) -> None:
         assert self.popen is not None

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
+from typing import override
 
 log = logging.getLogger(__name__)
 
@@ -90,6 +91,7 @@ class KeyFolder(ApiKeys):
             raise ApiKeysError(f"no API key in {folder}: put one a line into files named {', '.join(KEY_FILES)}")
         super().__init__(keys)
 
+    @override
     def caller(self, presented: bytes) -> Caller | None:
         self._refresh()
         return super().caller(presented)

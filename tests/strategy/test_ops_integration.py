@@ -1,0 +1,210 @@
+"""The documented operational surface of HedgeGridV1 and OperationsManager, on a real node with a moving market."""
+
+import asyncio
+import itertools
+import math
+import threading
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from naut_hedgegrid.ops import OperationsManager
+from naut_hedgegrid.strategies.hedge_grid_v1.strategy import HedgeGridV1
+from tests.strategy.ops_support import INSTRUMENT, Served, alone, served, until
+
+METRICS = {
+    "long_inventory_usdt",
+    "short_inventory_usdt",
+    "net_inventory_usdt",
+    "active_rungs_long",
+    "active_rungs_short",
+    "open_orders_count",
+    "margin_ratio",
+    "maker_ratio",
+    "funding_rate_current",
+    "funding_cost_1h_projected_usdt",
+    "realized_pnl_usdt",
+    "unrealized_pnl_usdt",
+    "total_pnl_usdt",
+    "uptime_seconds",
+    "last_bar_timestamp",
+}
+
+
+@pytest.fixture
+async def pod(tmp_path: Path) -> AsyncIterator[Served]:
+    async with served(tmp_path) as here:
+        await until(here.held, "a position")
+        yield here
+
+
+def test_the_strategy_has_the_methods(tmp_path: Path) -> None:
+    strategy = alone(tmp_path)
+    for method in (
+        "get_operational_metrics",
+        "attach_kill_switch",
+        "flatten_side",
+        "set_throttle",
+        "get_ladders_snapshot",
+    ):
+        assert callable(getattr(strategy, method))
+
+
+def test_metrics_are_complete_and_unknown_before_the_start(tmp_path: Path) -> None:
+    metrics = alone(tmp_path).get_operational_metrics()
+    assert set(metrics) == METRICS
+    assert metrics["last_bar_timestamp"] == 0.0
+    assert math.isnan(metrics["margin_ratio"])
+    assert math.isnan(metrics["maker_ratio"])
+    assert metrics["uptime_seconds"] >= 0
+
+
+async def test_metrics_follow_the_venue(pod: Served) -> None:
+    await until(lambda: pod.strategy.get_operational_metrics()["last_bar_timestamp"], "a bar")
+    metrics = pod.strategy.get_operational_metrics()
+    assert set(metrics) == METRICS
+    assert all(isinstance(value, float) for value in metrics.values())
+    net = metrics["long_inventory_usdt"] - metrics["short_inventory_usdt"]
+    assert metrics["net_inventory_usdt"] == pytest.approx(net)
+    assert metrics["total_pnl_usdt"] == pytest.approx(metrics["realized_pnl_usdt"] + metrics["unrealized_pnl_usdt"])
+    assert 0 < metrics["maker_ratio"] <= 1
+
+
+def test_the_snapshot_of_the_ladders_before_the_first_one(tmp_path: Path) -> None:
+    assert alone(tmp_path).get_ladders_snapshot() == {"long_ladder": [], "short_ladder": [], "mid_price": 0.0}
+
+
+async def test_the_ladders_are_tracked(pod: Served) -> None:
+    snapshot = pod.strategy.get_ladders_snapshot()
+    assert set(snapshot) == {"timestamp", "mid_price", "long_ladder", "short_ladder"}
+    assert snapshot["timestamp"] > 1.7e18
+    for side, ladder in (("LONG", snapshot["long_ladder"]), ("SHORT", snapshot["short_ladder"])):
+        assert [set(rung) for rung in ladder] == [{"price", "qty", "side"}] * 5
+        assert {rung["side"] for rung in ladder} == {side}
+    prices = [rung["price"] for rung in snapshot["long_ladder"]]
+    assert prices == sorted(prices, reverse=True)
+
+
+@pytest.mark.parametrize("wrong", [-0.01, 1.01, math.nan, math.inf, -math.inf])
+def test_the_throttle_is_validated(tmp_path: Path, wrong: float) -> None:
+    strategy = alone(tmp_path)
+    with pytest.raises(ValueError, match=str(wrong)):
+        strategy.set_throttle(wrong)
+    assert strategy.report().throttle.effective == 1
+    strategy.set_throttle(0.0)
+    assert strategy.report().throttle.effective == 0
+
+
+@pytest.mark.parametrize("wrong", ["LONG", "", "all", "Both"])
+def test_flatten_validates_its_side(tmp_path: Path, wrong: str) -> None:
+    strategy = alone(tmp_path)
+    with pytest.raises(ValueError, match=r"'long', 'short', 'both'"):
+        strategy.flatten_side(wrong)
+    assert strategy.report().latches == ()
+
+
+async def test_flatten_side_answers_and_flattens(pod: Served) -> None:
+    answer = await asyncio.to_thread(pod.strategy.flatten_side, "both")
+    assert set(answer) == {"cancelled_orders", "closing_positions"}
+    assert answer["cancelled_orders"] > 0
+    await until(lambda: pod.venue().flat, "the venue to be flat")
+    again = pod.strategy.flatten_side("both")
+    assert again == {"cancelled_orders": 0, "closing_positions": []}
+
+
+async def test_an_attached_kill_switch_may_flatten(pod: Served) -> None:
+    class Monitor:
+        """Flattens when it is told to."""
+
+        strategy: HedgeGridV1 | None = None
+
+        def attached(self, strategy: HedgeGridV1) -> None:
+            self.strategy = strategy
+
+        def trip(self) -> None:
+            assert self.strategy is not None
+            self.strategy.flatten_side("both")
+
+    monitor = Monitor()
+    pod.strategy.attach_kill_switch(monitor)
+    assert pod.strategy.kill_switch is monitor
+    await asyncio.to_thread(monitor.trip)
+    await until(lambda: pod.venue().flat, "the venue to be flat")
+
+
+async def test_the_manager_serves_what_the_strategy_says(pod: Served) -> None:
+    manager = OperationsManager(strategy=pod.strategy, instrument_id=INSTRUMENT, prometheus_port=0, api_port=0)
+    manager.start()
+    await asyncio.to_thread(manager.update_metrics)
+    manager.stop()
+    await manager.closed()
+
+
+async def test_eight_threads_hammer_the_methods_while_the_market_moves(pod: Served) -> None:
+    """An engine object touched off its loop would abort the process; a torn answer would break an identity."""
+    strategy = pod.strategy
+    stop = threading.Event()
+    done: list[int] = []
+
+    def metrics(_: int) -> None:
+        found = strategy.get_operational_metrics()
+        assert set(found) == METRICS
+        assert found["net_inventory_usdt"] == pytest.approx(
+            found["long_inventory_usdt"] - found["short_inventory_usdt"], abs=1e-6
+        )
+
+    def ladders(_: int) -> None:
+        snapshot = strategy.get_ladders_snapshot()
+        assert len(snapshot["long_ladder"]) == len(snapshot["short_ladder"]) == 5
+        assert snapshot["long_ladder"][0]["price"] < snapshot["short_ladder"][0]["price"]
+
+    def throttle(turn: int) -> None:
+        strategy.set_throttle((turn % 5) / 4)
+
+    def flatten(turn: int) -> None:
+        answer = strategy.flatten_side(("long", "short", "both")[turn % 3])
+        assert set(answer) == {"cancelled_orders", "closing_positions"}
+
+    def attach(_: int) -> None:
+        strategy.attach_kill_switch(_Silent())
+
+    def hammer(call: Callable[[int], None]) -> None:
+        for turn in itertools.count():
+            if stop.is_set():
+                done.append(turn)
+                return
+            call(turn)
+
+    def export(_: int) -> None:
+        pod.ops.update_metrics()
+
+    calls = [metrics, metrics, ladders, ladders, throttle, flatten, attach, export]
+    before = pod.venue().ts
+    pool = ThreadPoolExecutor(len(calls))
+    workers = [asyncio.get_running_loop().run_in_executor(pool, hammer, call) for call in calls]
+    for _ in range(3):
+        await until(lambda: pod.strategy.report().kill_switch.legs.long.state == "Flat", "a flatten in the storm")
+        for latch in {latch.id for latch in strategy.report().latches}:
+            await strategy.resume(latch, "both")
+    await until(lambda: pod.venue().ts - before > 2e9, "the market to move on")
+    stop.set()
+    await asyncio.gather(*workers)
+    pool.shutdown()
+    assert len(done) == 8
+    assert min(done) > 10
+    assert strategy.errors == 0
+
+    await strategy.flatten("both")
+    await until(lambda: pod.venue().flat, "the venue to be flat")
+    strategy.set_throttle(1.0)
+    for latch in {latch.id for latch in strategy.report().latches}:
+        await strategy.resume(latch, "both")
+    await until(lambda: pod.venue().open_orders, "trading to go on")
+
+
+class _Silent:
+    def attached(self, strategy: Any) -> None:
+        """Nothing to do."""
