@@ -32,7 +32,7 @@ class Admission:
         known = self._known.get(uid)
         if known is not None and known.generation == generation and known.verdict.accepted and not rivals:
             return known.verdict
-        own = Rival(entry.controls.ref, entry.controls.created, self._cache.stateful_set(uid) is not None, valid=True)
+        own = Rival(entry.controls.ref, entry.controls.created, self._has_children(uid), valid=True)
         found = admit(entry.obj, own, rivals)
         # A spec that can't be read doesn't change what stands.
         wanted = known.wanted if known else None
@@ -52,9 +52,12 @@ class Admission:
 
     def _rival(self, uid: str) -> Rival | None:
         entry, known = self._cache.grid(uid), self._known.get(uid)
-        has_stateful_set = self._cache.stateful_set(uid) is not None
+        has_children = self._has_children(uid)
         # One that is going and has nothing is no rival.
-        if entry is None or (entry.controls.deleted is not None and not has_stateful_set):
+        if entry is None or (entry.controls.deleted is not None and not has_children):
             return None
         valid = known is None or known.verdict.spec is not None
-        return Rival(entry.controls.ref, entry.controls.created, has_stateful_set, valid=valid)
+        return Rival(entry.controls.ref, entry.controls.created, has_children, valid=valid)
+
+    def _has_children(self, uid: str) -> bool:
+        return self._cache.stateful_set(uid) is not None or self._cache.pod(uid) is not None

@@ -44,13 +44,16 @@ class Rival:
 
     ref: GridRef
     created: datetime | None
-    has_stateful_set: bool
+    has_children: bool
+    """A StatefulSet or a pod of its own."""
     valid: bool
     """Its own spec is one that can run."""
 
 
 def admit(grid: Json, own: Rival, rivals: Iterable[Rival]) -> Verdict:
-    """Verdict over an object. Of several with one target, who has a StatefulSet keeps it, else the oldest."""
+    """Verdict over an object. Of several with one target, who has a StatefulSet (or still a pod) keeps it, else the
+    oldest.
+    """
     try:
         spec = HedgeGridSpec.model_validate(section(grid, "spec"))
         config = files(spec)
@@ -58,7 +61,7 @@ def admit(grid: Json, own: Rival, rivals: Iterable[Rival]) -> Verdict:
         return Verdict(Reason.INVALID_SPEC, _sentence(error))
     if any(volume["name"] == "data" for volume in spec.pod.volumes):
         return Verdict(Reason.INVALID_SPEC, "spec.pod.volumes: the name data is the store's; name the volume otherwise")
-    ahead = [rival for rival in rivals if (rival.valid or rival.has_stateful_set) and _rank(rival) < _rank(own)]
+    ahead = [rival for rival in rivals if (rival.valid or rival.has_children) and _rank(rival) < _rank(own)]
     if ahead:
         first = min(ahead, key=_rank).ref
         return Verdict(
@@ -83,7 +86,7 @@ def name_taken(verdict: Verdict, kind: str, name: str) -> Verdict:
 
 
 def _rank(rival: Rival) -> tuple[bool, datetime, str]:
-    return not rival.has_stateful_set, rival.created or datetime.max.replace(tzinfo=UTC), rival.ref.uid
+    return not rival.has_children, rival.created or datetime.max.replace(tzinfo=UTC), rival.ref.uid
 
 
 def _sentence(error: ValidationError) -> str:

@@ -51,6 +51,8 @@ class Applied:
     """Its resource version; of a StatefulSet its generation, since its status changes all the time."""
     intact: bool = True
     """False once it was seen changed or gone."""
+    doubted: bool = False
+    """It has to be looked at before it counts as intact."""
 
 
 class Children:
@@ -76,6 +78,11 @@ class Children:
             known.intact = False
         return known is None or known.intact
 
+    def doubt(self, uid: str) -> None:
+        """Something of a grid is gone that nobody should have taken: look at all of its children."""
+        for known in self._applied.get(uid, {}).values():
+            known.doubted = True
+
     def forget(self, uid: str, kind: Kind | None = None, name: str = "") -> None:
         """A child, or the whole grid, is gone for good."""
         if kind is not None:
@@ -91,19 +98,23 @@ class Children:
         """
         name = str(metadata(manifest)["name"])
         known = self.applied(grid.uid, kind, name)
-        if known is not None and known.intact and known.manifest == manifest:
+        if known is not None and known.intact and not known.doubted and known.manifest == manifest:
             return None
-        if known is None or not known.intact:
+        if known is None or not known.intact or known.doubted:
             found = await self._kube.get(kind, grid.namespace, name, metadata_only=True)
             # One whose label was taken away is still the one that we made.
             ours = found is None or labels_of(found).get(UID_LABEL) == grid.uid
             if found is not None and not ours and (known is None or uid_of(found) != known.own_uid):
                 raise NameTakenError(kind, name)
             if known is not None:
-                self._contend(grid, kind, name, found, manifest)
+                known.doubted = False
+                intact = self.seen(grid.uid, kind, name, _version(kind, found) if found else None)
+                if intact and known.manifest == manifest:
+                    return None
+                if not intact:
+                    self._contend(grid, kind, name, found, manifest)
         obj = await self._apply(grid, kind, name, manifest)
-        version = int(metadata(obj).get("generation") or 0) if kind is STATEFUL_SET else resource_version(obj)
-        self._applied.setdefault(grid.uid, {})[kind.kind, name] = Applied(manifest, uid_of(obj), version)
+        self._applied.setdefault(grid.uid, {})[kind.kind, name] = Applied(manifest, uid_of(obj), _version(kind, obj))
         log.info("applied", extra=grid.fields(kind=kind.kind, child=name))
         return obj
 
@@ -136,3 +147,7 @@ class Children:
             f"{kind.kind} {name}: {field} is changed again and again by {manager}; stop it, or set the annotation "
             "hedgegrid.io/reconcile to disabled; it is put back every 5 minutes"
         )
+
+
+def _version(kind: Kind, obj: Json) -> int:
+    return int(metadata(obj).get("generation") or 0) if kind is STATEFUL_SET else resource_version(obj)

@@ -138,6 +138,9 @@ class Brain:
                 self._remember(uid)
             case Change.POD:
                 self.courier.look(uid, pod_event=True)
+                if self.cache.pod(uid) is None:
+                    self.provisioner.doubt(uid)
+                    self._wake_refused()
             case Change.STATEFUL_SET:
                 self._compare_stateful_set(uid)
             case Change.GRID_GONE:
@@ -155,6 +158,7 @@ class Brain:
         for name in self.children.names(uid, STATEFUL_SET):
             self.children.seen(uid, STATEFUL_SET, name, view.generation if view else None)
         if view is None:
+            self.provisioner.doubt(uid)
             self._wake_refused()
 
     def _wake(self, uid: str) -> None:

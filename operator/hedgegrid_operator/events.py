@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from hedgegrid_api.status import ControlStatus, HedgeGridStatus, KillSwitchStatus
+from hedgegrid_api.status import ControlStatus, HedgeGridStatus, KillSwitchStatus, Phase
 from hedgegrid_api.types import LegState
 from hedgegrid_operator.kube import ApiError, ApiUnreachableError, Kube
 from hedgegrid_operator.objects import EVENT, HEDGE_GRID, GridRef, Json, Kind
@@ -101,14 +101,21 @@ def _throttle_notes(before: ControlStatus | None, after: ControlStatus | None) -
 
 def _reachability(before: HedgeGridStatus, after: HedgeGridStatus, now: datetime) -> Iterator[Note]:
     old, new = condition(before, "ControlReachable"), condition(after, "ControlReachable")
-    if new is None or after.pod_uid is None:
+    if new is None or after.pod_uid is None or _stopping(after):
         return
-    was = old.status if old else "Unknown"
+    was = old.status if old is not None and before.pod_uid == after.pod_uid else "Unknown"
     if new.status == "False" and (was == "True" or now - new.last_transition_time > _STARTING):
         remedy = "look at the pod, and at network policies between it and the operator"
         yield Note("PodUnreachable", f"{new.reason}: {new.message}; {remedy}", warning=True)
-    if new.status == "True" and was == "False" and before.pod_uid == after.pod_uid:
+    if new.status == "True" and was == "False":
         yield Note("PodReachable", "the pod answers")
+
+
+def _stopping(status: HedgeGridStatus) -> bool:
+    """Whether the pod goes because we want it to."""
+    progressing = condition(status, "Progressing")
+    rolled = progressing is not None and progressing.reason == "RollingOut"
+    return rolled or (status.phase is Phase.DELETING and _kill(status).flat_time is not None)
 
 
 def _standing(before: HedgeGridStatus, after: HedgeGridStatus) -> Iterator[Note]:

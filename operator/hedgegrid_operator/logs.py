@@ -33,5 +33,7 @@ def configure(level: str) -> None:
     logging.basicConfig(level=level, handlers=[handler], force=True)
     # What the framework tells of its own business is no event of a grid, and costs time on the kill path.
     logging.getLogger("kopf").setLevel(logging.WARNING)
+    # It warns at each start that it leaves the signals alone, as it was told to.
+    logging.getLogger("kopf._core.reactor.running").setLevel(logging.ERROR)
     logging.getLogger("aiohttp.access").setLevel(logging.WARNING)
     logging.getLogger("asyncio").setLevel(logging.WARNING)

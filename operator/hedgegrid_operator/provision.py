@@ -62,6 +62,11 @@ class Provisioner:
         """The grid is gone."""
         self._secrets.pop(uid, None)
 
+    def doubt(self, uid: str) -> None:
+        """A StatefulSet or a pod is gone: whoever took it may have taken more."""
+        self._secrets.pop(uid, None)
+        self._children.doubt(uid)
+
     async def provide(self, entry: Entry, wanted: Desired, now: datetime, *, may_roll: bool) -> Progress:
         """One round; what is under way then. Raises `NameTakenError`, `ApiError`, `ApiUnreachableError`."""
         ref = entry.controls.ref

@@ -75,8 +75,10 @@ def phase(facts: Facts, kill: KillSwitchStatus, known: Mapping[str, Finding]) ->
     if facts.pod is None:
         return Phase.PENDING
     report, failed = facts.report, facts.link.failure is not None
-    if report is None or not report.synced or failed:
-        return Phase.DEGRADED if failed and known["PodReady"].holds else Phase.STARTING
+    if failed and (report is not None or known["PodReady"].holds):
+        return Phase.DEGRADED
+    if report is None or not report.synced:
+        return Phase.STARTING
     return _phase_of(report, kill, venue_ready=known["VenueReady"].holds is True)
 
 
