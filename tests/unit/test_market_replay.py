@@ -132,8 +132,7 @@ def test_a_bad_line_far_down_is_found_when_it_is_reached(tmp_path: Path) -> None
     path = write(tmp_path / "bars.csv", "time,open,high,low,close", *good, "1641999999,1,2,0,2")
     played: list[Tick] = []
     with pytest.raises(BarFileError, match="line 502: price '0' in column 4"):
-        for tick in market(path).ticks(None):
-            played.append(tick)
+        played.extend(market(path).ticks(None))
     assert len(played) == 4 * 500
 
 

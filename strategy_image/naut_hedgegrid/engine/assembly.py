@@ -1,6 +1,6 @@
 """Puts an engine node together around a simulated venue."""
 
-from dataclasses import dataclass
+from collections.abc import Coroutine
 
 from nautilus_trader.common import Clock, Environment, LoggerConfig, LogLevel
 from nautilus_trader.config import DataClientConfig, ExecutionClientConfig
@@ -22,14 +22,31 @@ _IN_FLIGHT_MS = 5_000
 _PURGE_MINUTES = 10
 
 
-@dataclass(slots=True)
 class Assembly:
     """A node and our parts in it."""
 
-    node: LiveNode
-    bridge: BridgeStrategy
-    data: SimDataClient
-    execution: SimExecutionClient
+    def __init__(
+        self, node: LiveNode, bridge: BridgeStrategy, data: SimDataClient, execution: SimExecutionClient
+    ) -> None:
+        """A node that is built and not yet run."""
+        self._node: LiveNode | None = node
+        self.handle = node.handle()
+        """Stops the node and knows its state, also while it runs."""
+        self.bridge = bridge
+        self.data = data
+        self.execution = execution
+
+    def run(self) -> Coroutine[object, object, None]:
+        """Run the node until its handle stops it."""
+        if self._node is None:
+            raise RuntimeError("the node was dropped")
+        return self._node.run_async()
+
+    def drop(self) -> None:
+        """Let go of a node that has ended: a thread can have one at a time, and somebody may still hold us."""
+        if self._node is not None:
+            self._node.dispose()
+            self._node = None
 
 
 def assembled(venue: SimVenue, latency_ms: int, log_level: LogLevel) -> Assembly:

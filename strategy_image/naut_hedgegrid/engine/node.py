@@ -128,9 +128,9 @@ class SimNode:
         await wait_until(lambda: self.traffic.at_rest, 1.0 + 2 * self._latency)
         venue.delivery.end()
         if assembly is not None and self._engine is not None:
-            assembly.node.handle().stop()
+            assembly.handle.stop()
             await asyncio.wait([self._engine], timeout=_STOP_SECONDS)
-            assembly.node.dispose()
+            assembly.drop()
         venue.book.close()
         self._venue = self._assembly = self._feeding = None
         self._stopping = False
@@ -167,8 +167,8 @@ class SimNode:
 
     async def _running_engine(self, venue: SimVenue) -> Assembly:
         assembly = self._assembly = assembled(venue, self._file.sim.latency_ms, self._log_level)
-        handle = assembly.node.handle()
-        engine = self._engine = asyncio.ensure_future(assembly.node.run_async())
+        handle = assembly.handle
+        engine = self._engine = asyncio.ensure_future(assembly.run())
         await wait_until(lambda: handle.is_running or engine.done(), _START_SECONDS)
         if engine.done() or not handle.is_running:
             error = engine.exception() if engine.done() and not engine.cancelled() else None

@@ -1,0 +1,208 @@
+"""A node with a strategy that does what a test tells it, on a market that a test draws."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from hedgegrid_api.files import VenueFile
+from naut_hedgegrid.domain.ports import VenueGateway
+from naut_hedgegrid.domain.values import (
+    CancelRejected,
+    Leg,
+    OrderAccepted,
+    OrderEnded,
+    OrderEvent,
+    OrderFilled,
+    OrderKind,
+    OrderRejected,
+    OrderRequest,
+    Quote,
+    VenueState,
+)
+
+D = Decimal
+DEADLINE_SECONDS = 10.0
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait for a condition."""
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        while not condition():  # noqa: ASYNC110  conditions of any kind
+            await asyncio.sleep(0.001)
+
+
+def bars_of(path: Path, prices: Sequence[str | Decimal]) -> Path:
+    """A bar file that plays these prices, four a minute, from 2022-01-01 00:00 UTC on."""
+    padded = [D(price) for price in prices]
+    padded += [padded[-1]] * (-len(padded) % 4)
+    lines = ["open_time,open,high,low,close,volume,close_time"]
+    for row, start in enumerate(range(0, len(padded), 4)):
+        open_, high, low, close = padded[start : start + 4]
+        opened = 1_640_995_200_000 + 60_000 * row
+        lines.append(f"{opened},{open_},{high},{low},{close},1,{opened + 59_999}")
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def zigzag(count: int, centre: int = 50_000, width: int = 300) -> list[Decimal]:
+    """Prices that go up and down around a centre, four to a bar that a bar file can hold."""
+    prices: list[Decimal] = []
+    for number in range(count):
+        base = centre + (width if number % 2 else -width) // 2 + (number * 37) % 60
+        prices += [D(base), D(base + width // 3), D(base - width // 3), D(base + 10)]
+    return prices
+
+
+def replay_file(path: Path, *, speed: float = 1_000_000, **values: Any) -> VenueFile:
+    """A venue file that plays a bar file."""
+    sim = {"market": "replay", "replay": {"path": str(path), "speed": speed}, **values.pop("sim", {})}
+    base = {"instrument": "BTCUSDT-PERP.BINANCE", "startingBalance": "100000", "sim": sim}
+    return VenueFile.model_validate(base | values)
+
+
+def synthetic_file(*, ticks_per_second: float = 100, latency_ms: int = 0, volatility: float = 0.6) -> VenueFile:
+    """A venue file with a synthetic market."""
+    sim = {"ticksPerSecond": ticks_per_second, "latencyMs": latency_ms, "annualVolatility": volatility}
+    return VenueFile.model_validate({"instrument": "BTCUSDT-PERP.BINANCE", "startingBalance": "100000", "sim": sim})
+
+
+@dataclass
+class Recorder:
+    """A strategy that keeps what it hears and calls back."""
+
+    react: Callable[["Recorder", Any], None] | None = None
+    """Called with each quote, event and state."""
+    heard: list[Any] = field(default_factory=list)
+    """All of it, in order."""
+    gateway: VenueGateway | None = None
+    idle: bool = True
+    stopped: int = 0
+    market_ended: int = 0
+
+    def on_start(self, gateway: VenueGateway) -> None:
+        self.gateway = gateway
+
+    def on_quote(self, quote: Quote) -> None:
+        self._hear(quote)
+
+    def on_order_event(self, event: OrderEvent) -> None:
+        self._hear(event)
+
+    def on_venue_state(self, state: VenueState) -> None:
+        self._hear(state)
+
+    def on_market_end(self) -> None:
+        self.market_ended += 1
+
+    def on_stop(self) -> None:
+        self.stopped += 1
+
+    def _hear(self, what: Any) -> None:
+        self.heard.append(what)
+        if self.react is not None:
+            self.react(self, what)
+
+    @property
+    def venue(self) -> VenueGateway:
+        """The gateway."""
+        assert self.gateway is not None
+        return self.gateway
+
+    @property
+    def events(self) -> list[OrderEvent]:
+        """Order events heard."""
+        kinds = OrderAccepted | OrderRejected | OrderFilled | OrderEnded | CancelRejected
+        return [what for what in self.heard if isinstance(what, kinds)]
+
+    @property
+    def fills(self) -> list[OrderFilled]:
+        """Fills heard."""
+        return [what for what in self.heard if isinstance(what, OrderFilled)]
+
+    @property
+    def quotes(self) -> list[Quote]:
+        """Quotes heard."""
+        return [what for what in self.heard if isinstance(what, Quote)]
+
+    @property
+    def states(self) -> list[VenueState]:
+        """Answers heard."""
+        return [what for what in self.heard if isinstance(what, VenueState)]
+
+    def told(self, identity: str) -> list[str]:
+        """Names of the events of one order, in order."""
+        return [type(event).__name__ for event in self.events if event.client_order_id == identity]
+
+    def limit(
+        self,
+        identity: str,
+        leg: Leg,
+        quantity: str,
+        price: str | Decimal,
+        *,
+        close: bool = False,
+        post_only: bool = False,
+    ) -> None:
+        """Send a limit order."""
+        side = leg.closing if close else leg.opening
+        self.venue.submit(OrderRequest(identity, leg, side, OrderKind.LIMIT, D(quantity), D(price), post_only))
+
+    def market(self, identity: str, leg: Leg, quantity: str | Decimal, *, close: bool = False) -> None:
+        """Send a market order."""
+        side = leg.closing if close else leg.opening
+        self.venue.submit(OrderRequest(identity, leg, side, OrderKind.MARKET, D(quantity)))
+
+
+@dataclass
+class ZigzagGrid(Recorder):
+    """Keeps an entry or its take profit at each of five levels of each leg; knows only what the venue tells it."""
+
+    centre: int = 50_000
+    step: int = 40
+    quantity: str = "0.010"
+    number: int = 0
+    filled: dict[str, Decimal] = field(default_factory=dict)
+    """Quantity filled by client order id."""
+
+    def on_start(self, gateway: VenueGateway) -> None:
+        super().on_start(gateway)
+        self.idle = False
+        gateway.request_state(0)
+
+    def on_venue_state(self, state: VenueState) -> None:
+        super().on_venue_state(state)
+        self.idle = True
+        last: dict[str, str] = {}
+        for fill in state.fills:
+            last[_place(fill.client_order_id)] = fill.client_order_id
+            self.filled[fill.client_order_id] = self.filled.get(fill.client_order_id, D(0)) + fill.quantity
+        live = {_place(order.client_order_id) for order in state.open_orders}
+        known = [*self.filled, *(order.client_order_id for order in state.open_orders)]
+        self.number = max((int(identity.rsplit("-", 1)[1]) for identity in known), default=0)
+        for leg in Leg:
+            for level in range(1, 6):
+                place = f"{leg[0]}{level}"
+                if place not in live:
+                    self._send(leg, level, "T" if "-E-" in last.get(place, "") else "E")
+
+    def on_order_event(self, event: OrderEvent) -> None:
+        super().on_order_event(event)
+        if isinstance(event, OrderFilled):
+            identity = event.client_order_id
+            self.filled[identity] = self.filled.get(identity, D(0)) + event.quantity
+            if self.filled[identity] == D(self.quantity):
+                self._send(event.leg, int(_place(identity)[1:]), "T" if "-E-" in identity else "E")
+
+    def _send(self, leg: Leg, level: int, role: str) -> None:
+        self.number += 1
+        steps = level if role == "E" else level - 1
+        price = D(self.centre - leg.sign * steps * self.step)
+        identity = f"hg-00000000-{leg[0]}{level}-{role}-{self.number}"
+        self.limit(identity, leg, self.quantity, price, close=role == "T")
+
+
+def _place(identity: str) -> str:
+    return identity.split("-")[2]

@@ -1,0 +1,176 @@
+"""The book against the engine's own matching: the same ticks and orders give the same fills and commissions."""
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from nautilus_trader.backtest import BacktestEngine, BacktestEngineConfig
+from nautilus_trader.common import LoggerConfig, LogLevel
+from nautilus_trader.execution import MakerTakerFeeModel
+from nautilus_trader.model import (
+    AccountType,
+    BookType,
+    ClientOrderId,
+    Currency,
+    Money,
+    OmsType,
+    OrderFilled,
+    OrderSide,
+    Quantity,
+    QuoteTick,
+    StrategyId,
+)
+from nautilus_trader.risk import RiskEngineConfig
+from nautilus_trader.trading import Strategy, StrategyConfig
+
+from naut_hedgegrid.domain.values import Leg, OrderKind, OrderRequest, Quote, Side
+from naut_hedgegrid.domain.values import OrderFilled as BookFilled
+from naut_hedgegrid.engine.translation import Translation
+from naut_hedgegrid.venues.sim.book import Book
+from naut_hedgegrid.venues.sim.places import Place
+from naut_hedgegrid.venues.sim.rules import VenueRules
+from tests.strategy.node_parts import D, synthetic_file
+
+TICKS = 6_000
+LEVELS = range(1, 6)
+STEP = 5
+QUANTITY = D("0.013")
+SECOND = 1_000_000_000
+type Fill = tuple[str, Decimal, Decimal, Decimal]
+
+
+@dataclass
+class Grid:
+    """Entry, take profit, entry, … at five levels of each leg, whoever carries its orders."""
+
+    send: Callable[[OrderRequest], None]
+    fills: list[Fill] = field(default_factory=list)
+
+    def start(self) -> None:
+        for leg in Leg:
+            for level in LEVELS:
+                self._put(leg, level, 0, "E")
+
+    def filled(self, identity: str, quantity: Decimal, price: Decimal, commission: Decimal) -> None:
+        self.fills.append((identity, quantity, price, commission))
+        leg, level, role, number = identity.split("-")
+        if role == "E":
+            self._put(Leg(leg), int(level), int(number), "T")
+        else:
+            self._put(Leg(leg), int(level), int(number) + 1, "E")
+
+    def _put(self, leg: Leg, level: int, number: int, role: str) -> None:
+        steps = level if role == "E" else level - 1
+        side = leg.opening if role == "E" else leg.closing
+        price = D(50_000) - leg.sign * steps * STEP
+        self.send(OrderRequest(f"{leg}-{level}-{role}-{number}", leg, side, OrderKind.LIMIT, QUANTITY, price))
+
+
+def walk(seed: int) -> list[Decimal]:
+    chance, price, prices = random.Random(seed), D(50_000), []
+    for _ in range(TICKS):
+        price = max(D(49_950), min(D(50_050), price + D(chance.randint(-30, 30)) / 10))
+        prices.append(price)
+    return prices
+
+
+def by_book(path: Path, rules: VenueRules, bids: list[Decimal]) -> tuple[list[Fill], Decimal]:
+    """Fills and wallet when the book matches."""
+    book = Book(path, rules)
+    waiting: list[OrderRequest] = []
+    grid = Grid(waiting.append)
+    for number, bid in enumerate(bids, 1):
+        events = book.on_quote(Quote(bid, bid + D("0.1"), bid + D("0.05"), number * SECOND), Place("walk", str(number)))
+        if number == 1:
+            grid.start()
+        while events or waiting:
+            for event in events:
+                if isinstance(event, BookFilled):
+                    grid.filled(event.client_order_id, event.quantity, event.price, event.commission)
+            events = book.submit(waiting.pop(0), number * SECOND) if waiting else []
+    wallet = book.account().wallet
+    book.close()
+    return grid.fills, wallet
+
+
+class EngineGrid(Strategy):
+    """The same grid on the engine's side."""
+
+    def __init__(self, words: Translation) -> None:
+        super().__init__(StrategyConfig(strategy_id=StrategyId("GRID-001"), oms_type=OmsType.HEDGING))
+        self.words = words
+        self.grid = Grid(self._send)
+        self.began = False
+
+    def on_start(self) -> None:
+        self.subscribe_quotes(self.words.instrument_id)
+
+    def on_quote(self, quote: QuoteTick) -> None:
+        if not self.began:
+            self.began = True
+            self.grid.start()
+
+    def on_order_filled(self, event: OrderFilled) -> None:
+        assert event.commission is not None
+        quantity, price = event.last_qty.as_decimal(), event.last_px.as_decimal()
+        self.grid.filled(str(event.client_order_id), quantity, price, event.commission.as_decimal())
+
+    def _send(self, order: OrderRequest) -> None:
+        assert order.price is not None
+        # The backtest engine would grow a reduce-only order to the whole position.
+        sent = self.order_factory.limit(
+            self.words.instrument_id,
+            OrderSide.BUY if order.side is Side.BUY else OrderSide.SELL,
+            self.words.quantity(order.quantity),
+            self.words.price(order.price),
+            client_order_id=ClientOrderId(order.client_order_id),
+        )
+        self.submit_order(sent, position_id=self.words.position_ids[order.leg])
+
+
+def by_engine(words: Translation, rules: VenueRules, bids: list[Decimal]) -> tuple[list[Fill], Decimal]:
+    """Fills and balance when the engine matches."""
+    usdt, size = Currency.from_str("USDT"), Quantity.from_str("1000.000")
+    engine = BacktestEngine(
+        BacktestEngineConfig(
+            logging=LoggerConfig(stdout_level=LogLevel.OFF),
+            run_analysis=False,
+            risk_engine=RiskEngineConfig(bypass=True),
+        )
+    )
+    engine.add_venue(
+        venue=words.venue,
+        oms_type=OmsType.HEDGING,
+        account_type=AccountType.MARGIN,
+        starting_balances=[Money.from_decimal(rules.starting_balance, usdt)],
+        default_leverage=D(rules.leverage),
+        fee_model=MakerTakerFeeModel(rules.maker_rate, rules.taker_rate),
+        book_type=BookType.L1_MBP,
+    )
+    engine.add_instrument(words.definition)
+    quotes: list[QuoteTick] = []
+    for number, bid in enumerate(bids, 1):
+        best = words.price(bid), words.price(bid + D("0.1"))
+        quotes.append(QuoteTick(words.instrument_id, *best, size, size, number * SECOND, number * SECOND))
+    engine.add_data(quotes)
+    strategy = EngineGrid(words)
+    engine.add_strategy(strategy)
+    engine.run()
+    balance = engine.portfolio.account(words.venue).balance_total(usdt).as_decimal()
+    engine.dispose()
+    return strategy.grid.fills, balance
+
+
+@pytest.mark.parametrize("seed", [5, 6])
+def test_fills_commissions_and_wallet_equal_the_engine_s(tmp_path: Path, seed: int) -> None:
+    rules = VenueRules.of(synthetic_file())
+    words, bids = Translation(rules.instrument), walk(seed)
+    fills, wallet = by_book(tmp_path / "book", rules, bids)
+    engine_fills, balance = by_engine(words, rules, bids)
+    assert len(fills) > 100
+    assert fills == engine_fills
+    # The engine books realized profits as floats rounded to 8 digits.
+    assert abs(wallet - balance) <= D("1e-8") * len(fills)
