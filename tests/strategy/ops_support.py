@@ -289,3 +289,8 @@ class Process:
         """The venue's order log."""
         with Audit(self.book) as audit:
             return audit.order_log()
+
+    def openings(self, after_wall_ns: int) -> list[Any]:
+        """Opening orders that the venue took after a moment."""
+        with Audit(self.book) as audit:
+            return audit.openings(after_wall_ns)
