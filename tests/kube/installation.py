@@ -1,4 +1,4 @@
-"""The operator on a cluster as a user installs it: the CRD, its namespace, the role that ships with it, and its process.
+"""The operator on a cluster as a user installs it: CRD, namespace, the role that ships with it, and the process.
 
 The process authenticates as the ServiceAccount hedgegrid-system/hedgegrid-operator and has no right but that role's.
 """
