@@ -58,7 +58,7 @@ class Farewell:
         """One round; the pause until the next one, None when nothing is left to do. Raises what `Kube` raises."""
         if not is_on(entry):
             return None
-        uid, link, now = entry.controls.ref.uid, self._courier.link(entry.controls.ref.uid), datetime.now(UTC)
+        uid, now = entry.controls.ref.uid, datetime.now(UTC)
         ran = (
             self._cache.stateful_set(uid) is not None
             or self._cache.pod(uid) is not None
@@ -71,7 +71,7 @@ class Farewell:
         if found is Stage.OVERDUE:
             told = (
                 f"not flat in the time that deletion.timeoutSeconds gives; {told}; it goes on trying; the annotation "
-                f"hedgegrid.io/release: orphan lets the object go as it is ({remains(link.report)})"
+                f"hedgegrid.io/release: orphan lets the object go as it is ({remains(previous_status(entry.obj))})"
             )
             self._recorder.tell(entry.controls.ref, Note("DeletionBlocked", told, warning=True))
         else:
@@ -99,7 +99,7 @@ class Farewell:
             ref = entry.controls.ref
             told = (
                 f"the namespace {ref.namespace} is being terminated and no pod can be made in it to flatten "
-                f"({remains(self._courier.link(ref.uid).report)})"
+                f"({remains(previous_status(entry.obj))})"
             )
             note = Note("DeletionBlocked", f"{ref.namespace}/{ref.name}: {told}", warning=True)
             self._recorder.tell(ref, note, namespace=self._own_namespace)
@@ -117,7 +117,7 @@ class Farewell:
         entry = self._cache.grid(uid) or entry
         if not await self._finalizer.remove_children(entry, wait_for_pod=found is Stage.RELEASE):
             return _PAUSE
-        words = last_words(entry, found, self._courier.link(uid).report, ran=ran)
+        words = last_words(entry, found, self._courier.link(uid).past, ran=ran)
         self._recorder.tell(entry.controls.ref, Note("Deleted", words, warning=found is Stage.ORPHAN))
         await self._finalizer.take_off(entry)
         return None

@@ -4,12 +4,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
 
-from hedgegrid_api.control import ControlReport
+from hedgegrid_api.control import ControlReport, Telemetry
+from hedgegrid_api.status import HedgeGridStatus
 from hedgegrid_api.types import LegState
 from hedgegrid_api.v1alpha1 import OnTimeout
 from hedgegrid_operator.cache import Entry
 from hedgegrid_operator.desired.naming import claim_name
 from hedgegrid_operator.objects import section
+from hedgegrid_operator.status import previous_status
 
 _DEFAULT_TIMEOUT = 300
 
@@ -73,19 +75,12 @@ def deletion_of(entry: Entry, *, ran: bool, verified: bool) -> Deletion:
     )
 
 
-def remains(report: ControlReport | None) -> str:
-    """What a grid that is left behind may still have at the venue, in words."""
-    if report is None:
-        return "positions and orders are not known"
-    legs = report.kill_switch.legs
-
-    def told(value: object) -> str:
-        return "unknown" if value is None else str(value)
-
-    return (
-        f"last reported: LONG {told(legs.long.quantity)} with {told(legs.long.open_orders)} orders, "
-        f"SHORT {told(legs.short.quantity)} with {told(legs.short.open_orders)} orders"
-    )
+def remains(status: HedgeGridStatus) -> str:
+    """What a grid that is left behind may still have at the venue, in words, by its last status."""
+    figures = status.telemetry or Telemetry()
+    known = {"LONG": figures.long.quantity, "SHORT": figures.short.quantity, "open orders": figures.open_orders}
+    told = ", ".join(f"{name} {'unknown' if value is None else value}" for name, value in known.items())
+    return f"last reported: {told}"
 
 
 def last_words(entry: Entry, found: Stage, report: ControlReport | None, *, ran: bool) -> str:
@@ -93,7 +88,7 @@ def last_words(entry: Entry, found: Stage, report: ControlReport | None, *, ran:
     if not ran:
         return "released: it never ran"
     if found is Stage.ORPHAN:
-        return f"released without being flat; {remains(report)}; the pod was stopped, look at the venue{_claim(entry)}"
+        return f"released without being flat; {remains(previous_status(entry.obj))}; the pod was stopped, look at the venue{_claim(entry)}"
     legs = (report.kill_switch.legs.long, report.kill_switch.legs.short) if report else ()
     dust = ", ".join(str(leg.quantity) for leg in legs if leg.state is LegState.DUST)
     flat = f"flat but for what is too small to be closed ({dust})" if dust else "both legs were verified flat, no order"

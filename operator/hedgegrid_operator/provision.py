@@ -113,7 +113,7 @@ class Provisioner:
             applied=current.revision or "" if current and not current.deleting else None,
             running=pod.revision or "" if pod and not pod.deleting else None,
             reporting=reporting,
-            flat=last_known_flat(link.report, before),
+            flat=last_known_flat(link.past, before),
             kill_under_way=link.report is not None and plan.under_way(link.report),
             pod_ready=pod is not None and pod.state is PodState.READY,
             down_for=max(timedelta(0), now - since),

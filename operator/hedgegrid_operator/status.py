@@ -73,11 +73,12 @@ def flat_by_status(status: HedgeGridStatus, generation: int) -> bool:
 
 
 def last_known_flat(report: ControlReport | None, status: HedgeGridStatus) -> bool | None:
-    """Whether the grid had no position when its pod last reported; None: never known."""
+    """Whether the grid had no position when a pod of it last reported; None: never known."""
     if report is not None:
         return plan.both_flat(report.kill_switch.legs)
-    legs = status.control.kill_switch.legs if status.control and status.control.kill_switch else None
-    return plan.both_flat(legs) if legs else None
+    figures = status.telemetry
+    quantities = (figures.long.quantity, figures.short.quantity) if figures else (None, None)
+    return None if None in quantities else not any(quantities)
 
 
 def _control(facts: Facts, kill: KillSwitchStatus) -> ControlStatus:

@@ -215,7 +215,7 @@ class Courier:
         if document is not None:
             news = news or link.refusal is not None
             link.accepted()
-        link.heard(report, asyncio.get_running_loop().time())
+        link.heard(report)
         if known is not None and known.boot_id != report.boot_id and not report.synced:
             self.look(uid)  # restarted: it needs its document again
         if news:
@@ -229,7 +229,7 @@ class Courier:
         entry = self._cache.grid(uid)
         if entry is None or document is None:
             return
-        link.heard(error.held or link.report, asyncio.get_running_loop().time())
+        link.heard(error.held or link.report)
         link.refused(str(error))
         log.warning(
             "the pod refused the document: %s",

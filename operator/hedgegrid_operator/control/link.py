@@ -16,7 +16,8 @@ class Link:
     """The pod that the report and the failures are about."""
     report: ControlReport | None = None
     """Its last report; None before the first one of this pod."""
-    reported_at: float = 0.0
+    past: ControlReport | None = None
+    """The last report of any pod of this grid, the present one included."""
     failure: Failure | None = None
     """Why the last call failed; None when it didn't, or none was made."""
     failure_message: str = ""
@@ -61,12 +62,13 @@ class Link:
             return False
         self.pod_uid = pod_uid
         self.accepted()
-        self.heard(None, 0.0)
+        self.heard(None)
         return True
 
-    def heard(self, report: ControlReport | None, at: float) -> None:
+    def heard(self, report: ControlReport | None) -> None:
         """The pod answered."""
-        self.report, self.reported_at = report, at
+        self.report = report
+        self.past = report or self.past
         self.failure, self.failure_message, self.failing_since, self.failures = None, "", None, 0
 
     def failed(self, failure: Failure, message: str, now: datetime) -> None:
