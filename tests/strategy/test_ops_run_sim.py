@@ -6,7 +6,8 @@ import logging
 import signal
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
+from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from naut_hedgegrid.engine.node import SimNode
 from naut_hedgegrid.runners import process as runner
 from naut_hedgegrid.runners.identity import Identity
 from naut_hedgegrid.runners.options import parse
+from naut_hedgegrid.store.sqlite import SqliteStore
 from tests.strategy.ops_support import LIVELY, STILL, Process, strategy_values, until, venue_values, wait_until
 
 UID = "8f14e45f-ceea-467a-9575-6a4e3e0a1b2c"
@@ -189,66 +191,94 @@ def test_without_operations_it_trades_as_well(run: Process) -> None:
 # -- starts that can't be
 
 
-def failed(run: Process) -> tuple[int, str]:
-    """Exit status and the one message."""
-    status = run.ended()
+def test_a_wrong_file_is_one_message_and_status_2(run: Process) -> None:
+    run._strategy.write_text(json.dumps(strategy_values(stepBps=-1, levelsLong="many")))
+    assert run.start().ended() == 2
     (line,) = run.lines()
     assert line["level"] == "CRITICAL"
-    return status, line["message"]
-
-
-def test_a_wrong_file_is_one_message_and_status_2(run: Process) -> None:
-    values: dict[str, Any] = strategy_values(stepBps=-1, levelsLong="many")
-    run._strategy.write_text(json.dumps(values))
-    status, message = failed(run.start())
-    assert status == 2
-    assert "grid.stepBps" in message
-    assert "grid.levelsLong" in message
+    assert "grid.stepBps" in line["message"]
+    assert "grid.levelsLong" in line["message"]
     assert not run.store.exists()
 
 
-def test_a_missing_market_file_is_one_message_and_status_2(run: Process) -> None:
-    run.market({"market": "replay", "replay": {"path": "/nowhere/bars.csv"}})
-    status, message = failed(run.start())
-    assert status == 2
-    assert "/nowhere/bars.csv" in message
+@dataclass
+class Start:
+    """The process's main coroutine in the test's own loop."""
+
+    folder: Path
+    log: pytest.LogCaptureFixture
+
+    def __call__(self, *arguments: str, sim: dict[str, Any] = STILL) -> Coroutine[None, None, int]:
+        files = {"--strategy-config": strategy_values(), "--venue-config": venue_values(sim)}
+        given: list[str] = []
+        for flag, values in files.items():
+            path = self.folder / f"{flag[2:]}.yaml"
+            path.write_text(json.dumps(values))
+            given += [flag, str(path)]
+        given += [
+            "--enable-ops",
+            "--api-port",
+            "0",
+            "--prometheus-port",
+            "0",
+            "--store-dir",
+            str(self.folder / "store"),
+        ]
+        return runner.run_process(parse("run", "", [*given, *arguments], {}), Identity())
+
+    @property
+    def message(self) -> str:
+        """The one message about what is wrong."""
+        (found,) = [record.getMessage() for record in self.log.records if record.levelno == logging.CRITICAL]
+        return found
 
 
-def test_an_open_address_without_a_key_is_refused(run: Process) -> None:
-    status, message = failed(run.start("--host", "192.0.2.1"))
-    assert status == 2
-    assert "--api-keys-dir" in message
+@pytest.fixture
+def start(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> Start:
+    caplog.set_level(logging.INFO)
+    return Start(tmp_path, caplog)
 
 
-def test_an_empty_key_folder_is_refused(run: Process, tmp_path: Path) -> None:
-    status, message = failed(run.start("--api-keys-dir", str(tmp_path / "none")))
-    assert status == 2
-    assert "no API key" in message
+async def test_a_missing_market_file_is_one_message_and_status_2(start: Start) -> None:
+    assert await start(sim={"market": "replay", "replay": {"path": "/nowhere/bars.csv"}}) == 2
+    assert "/nowhere/bars.csv" in start.message
 
 
-def test_a_port_in_use_is_one_message(run: Process) -> None:
+async def test_an_open_address_without_a_key_is_refused(start: Start) -> None:
+    assert await start("--host", "192.0.2.1") == 2
+    assert "--api-keys-dir" in start.message
+
+
+async def test_an_empty_key_folder_is_refused(start: Start, tmp_path: Path) -> None:
+    assert await start("--api-keys-dir", str(tmp_path / "none")) == 2
+    assert "no API key" in start.message
+
+
+async def test_a_port_in_use_is_one_message(start: Start) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
-        run.start("--enable-ops", "--prometheus-port", "0", "--api-port", str(port), ops=False)
-        status, message = failed(run)
-    assert status == 2
-    assert f"port {port}" in message
+        assert await start("--api-port", str(port)) == 2
+    assert f"port {port}" in start.message
 
 
-def test_a_second_process_on_the_same_store_is_refused(run: Process, tmp_path: Path) -> None:
-    run.start().running()
-    other = tmp_path / "other"
-    other.mkdir()
-    with Process(other, sim=LIVELIER) as second:
-        second.store = run.store
-        status, message = failed(second.start())
-    assert status == 1
-    assert "in use by another process" in message
-    assert run.ask("GET", "/livez").status == 200
+async def test_a_store_in_use_is_refused(start: Start, tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "store" / "sim.sqlite")
+    assert await start() == 1
+    assert "in use by another process" in start.message
+    store.close()
+
+
+async def test_another_market_than_the_books_is_refused_and_everything_is_freed(start: Start) -> None:
+    running = asyncio.create_task(start())
+    await until(lambda: "running" in start.log.messages, "the start")
+    signal.raise_signal(signal.SIGTERM)
+    assert await running == 0
+    assert await start(sim={**STILL, "seed": 8}) == 2
+    assert "seed 8" in start.message
 
 
 async def test_a_node_that_ends_by_itself_ends_the_process_with_its_reason(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     nodes: list[SimNode] = []
 
@@ -258,14 +288,9 @@ async def test_a_node_that_ends_by_itself_ends_the_process_with_its_reason(
             nodes.append(self)
 
     monkeypatch.setattr(runner, "SimNode", Watched)
-    (tmp_path / "s.yaml").write_text(json.dumps(strategy_values()))
-    (tmp_path / "v.yaml").write_text(json.dumps(venue_values(STILL)))
-    files = ["--strategy-config", str(tmp_path / "s.yaml"), "--venue-config", str(tmp_path / "v.yaml")]
-    operations = ["--enable-ops", "--api-port", "0", "--prometheus-port", "0", "--store-dir", str(tmp_path / "d")]
-    caplog.set_level(logging.INFO)
-    running = asyncio.create_task(runner.run_process(parse("run", "", [*files, *operations], {}), Identity()))
-    await until(lambda: nodes and "running" in caplog.messages, "the node")
+    running = asyncio.create_task(start())
+    await until(lambda: nodes and "running" in start.log.messages, "the node")
     assembly: Any = nodes[0]._assembly
     assembly.handle.stop()
     assert await asyncio.wait_for(running, 20) == 1
-    assert any("ended by itself" in message for message in caplog.messages)
+    assert "ended by itself" in start.message
