@@ -9,7 +9,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -115,7 +115,7 @@ def _prepared(say: Say) -> Binaries:
 
 
 @contextmanager
-def _only_one(say: Say) -> Iterator[None]:
+def _only_one(say: Say) -> Generator[None]:
     folder = cache_folder()
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "kube.lock").open("w") as lock:

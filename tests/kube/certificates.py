@@ -1,6 +1,7 @@
 """The cluster's own certificate authority, alive for as long as the cluster."""
 
 import ipaddress
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -42,8 +43,8 @@ class Authority:
 
     def server(self, file: str, addresses: list[str], names: list[str]) -> KeyPair:
         """A certificate for TLS servers at these addresses and names."""
-        alternatives = [x509.IPAddress(ipaddress.ip_address(address)) for address in addresses]
-        alternatives += [x509.DNSName(name) for name in names]
+        by_address = [x509.IPAddress(ipaddress.ip_address(address)) for address in addresses]
+        alternatives = [*by_address, *map(x509.DNSName, names)]
         return self._issue(file, _name(file, None), ExtendedKeyUsageOID.SERVER_AUTH, alternatives)
 
     def client(self, file: str, user: str, group: str | None = None) -> KeyPair:
@@ -51,7 +52,7 @@ class Authority:
         return self._issue(file, _name(user, group), ExtendedKeyUsageOID.CLIENT_AUTH, [])
 
     def _issue(
-        self, file: str, name: x509.Name, usage: x509.ObjectIdentifier, alternatives: list[x509.GeneralName]
+        self, file: str, name: x509.Name, usage: x509.ObjectIdentifier, alternatives: Sequence[x509.GeneralName]
     ) -> KeyPair:
         key = ec.generate_private_key(ec.SECP256R1())
         builder = (

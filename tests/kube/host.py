@@ -72,9 +72,7 @@ class Host:
         self._at("kube-apiserver")
         version = (await client.get("/version"))["gitVersion"]
         self._runner = runner = PodRunner(client, plane, self.settings)
-        async with asyncio.TaskGroup() as group:
-            group.create_task(runner.start(version))
-            group.create_task(plane.start_controllers(client))
+        await asyncio.gather(runner.start(version), plane.start_controllers(client))
         self._at("ready")
         return {"server": plan.server, "version": version, "timings": self.timings}
 

@@ -5,7 +5,7 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-from tests.kube import Api
+from tests.kube import Api, wait_until
 
 type Json = dict[str, Any]
 
@@ -62,11 +62,27 @@ def waiting(pod: Json, reason: str) -> bool:
 
 
 def started(api: Api, manifest: Json) -> Json:
-    """Create a pod with a readiness probe and return it ready."""
-    manifest["spec"]["containers"][0].setdefault("readinessProbe", probe())
+    """Create a pod and return it once its server answers."""
     api.create(manifest)
-    metadata = manifest["metadata"]
-    return api.wait("v1", "Pod", metadata["name"], metadata["namespace"], is_ready)
+    return answering(api, manifest["metadata"]["namespace"], manifest["metadata"]["name"])
+
+
+def answering(api: Api, namespace: str, name: str, restarts: int = 0) -> Json:
+    """The pod, once its container runs after this many restarts and its server answers."""
+    pod = api.wait(
+        *("v1", "Pod", name, namespace),
+        lambda p: state(p).get("restartCount") == restarts and "running" in state(p)["state"],
+    )
+    wait_until(lambda: answers(pod), what=f"the server of {name} to answer")
+    return pod
+
+
+def answers(pod: Json) -> bool:
+    """Whether the pod's server answers now."""
+    try:
+        return ask(pod, "/health", timeout=1) == "ok"
+    except OSError:
+        return False
 
 
 def ask(pod: Json, path: str, timeout: float = 5) -> str:

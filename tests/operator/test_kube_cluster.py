@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.kube import ApiError, Cluster, HostError, KubectlFailed, wait_until
-from tests.operator.kube_pods import ask, server, started, state
+from tests.kube import Api, ApiError, Cluster, HostError, KubectlFailed, wait_until
+from tests.operator.kube_pods import answers, ask, server, started, state
 
 PARENT = """
 import sys, time
@@ -52,7 +52,7 @@ def test_a_service_account_may_do_what_its_role_says_and_no_more(cluster: Cluste
     assert refused.value.status == 403
 
 
-def _names(api: object, namespace: str) -> list[str] | None:
+def _names(api: Api, namespace: str) -> list[str] | None:
     try:
         return [item["metadata"]["name"] for item in api.list("v1", "ConfigMap", namespace)]
     except ApiError:
@@ -67,17 +67,10 @@ def test_pods_live_on_while_the_api_server_is_away(own_cluster: Cluster, namespa
     before = handle.pid
     handle.kill()
     wait_until(lambda: handle.pid not in {None, before}, what="a restart without the API server")
-    wait_until(lambda: _answers(pod), what="the restarted container to answer")
+    wait_until(lambda: answers(pod), what="the restarted container to answer")
     own_cluster.start_apiserver()
     after = own_cluster.api.wait("v1", "Pod", "web", namespace, lambda p: state(p)["restartCount"] == 1)
     assert after["metadata"]["uid"] == pod["metadata"]["uid"]
-
-
-def _answers(pod: dict[str, object]) -> bool:
-    try:
-        return ask(pod, "/health") == "ok"
-    except OSError:
-        return False
 
 
 def test_a_spawned_process_is_told_apart_and_ends_on_request(own_cluster: Cluster) -> None:

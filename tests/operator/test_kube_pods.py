@@ -9,7 +9,18 @@ from pathlib import Path
 import pytest
 
 from tests.kube import Cluster, KubectlFailed, wait_until
-from tests.operator.kube_pods import ask, ask_json, condition, is_ready, probe, server, started, state, waiting
+from tests.operator.kube_pods import (
+    answering,
+    ask,
+    ask_json,
+    condition,
+    is_ready,
+    probe,
+    server,
+    started,
+    state,
+    waiting,
+)
 
 
 @pytest.fixture
@@ -105,7 +116,7 @@ def test_a_pod_waits_for_what_it_needs(own_cluster: Cluster, namespace: str) -> 
 def test_kubectl_logs_of_this_run_and_the_one_before(own_cluster: Cluster, namespace: str) -> None:
     started(own_cluster.api, server("web", namespace))
     own_cluster.pod(namespace, "web").kill(signal.SIGTERM)
-    own_cluster.api.wait("v1", "Pod", "web", namespace, lambda p: state(p)["restartCount"] == 1 and is_ready(p))
+    answering(own_cluster.api, namespace, "web", restarts=1)
     logs = ("logs", "web", "--namespace", namespace)
     assert "told to end" in own_cluster.kubectl(*logs, "--previous")
     now = own_cluster.kubectl(*logs)
@@ -136,7 +147,7 @@ def test_a_killed_container_comes_back_in_the_same_pod_with_its_volumes(own_clus
     first, folder = handle.pid, ask_json(pod, "/argv")[1]
     ask(pod, f"/append?{folder}/pids")
     handle.kill()
-    again = own_cluster.api.wait("v1", "Pod", "web", namespace, lambda p: state(p)["restartCount"] == 1 and is_ready(p))
+    again = answering(own_cluster.api, namespace, "web", restarts=1)
     assert again["metadata"]["uid"] == pod["metadata"]["uid"]
     assert again["status"]["podIP"] == pod["status"]["podIP"]
     assert state(again)["lastState"]["terminated"]["exitCode"] == 128 + signal.SIGKILL
@@ -181,7 +192,8 @@ def test_probes_decide_about_start_readiness_and_restart(own_cluster: Cluster, n
         },
         readinessProbe=probe("/health"),
     )
-    pod = started(own_cluster.api, manifest)
+    started(own_cluster.api, manifest)
+    pod = own_cluster.api.wait("v1", "Pod", "web", namespace, is_ready)
     assert state(pod)["started"]
     folder = Path(ask_json(pod, "/argv")[1])
     (folder / "sick").touch()

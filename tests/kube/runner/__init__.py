@@ -7,5 +7,8 @@ apply to command, arguments, environment values, probe commands, and the text fi
 Secrets. A path that is written in a program is not replaced. 127.0.0.1 is the machine's own loopback, not one of each
 pod; a port that another program of the machine has on all addresses is taken for pods too.
 
+What it doesn't do, it says: a container that asks for hooks, sidecars, other volumes or probes waits with a reason.
+Resource limits, security contexts and read-only mounts are not enforced.
+
 It runs in the host process, so a busy or dead test neither delays probes nor leaves anything behind.
 """

@@ -210,6 +210,8 @@ class Container:
                 self._around.event("Unhealthy", f"Readiness probe failed: {why}")
 
     async def _kill_unhealthy(self, kind: str, probe: Probe, child: Child, why: str) -> None:
+        if self._stopping:  # a process that winds up may stop answering before it ends
+            return
         self._around.event("Unhealthy", f"{kind} probe failed: {why}")
         grace = self._around.grace_seconds if probe.grace_period is None else probe.grace_period
         await end(child, Grace(grace))

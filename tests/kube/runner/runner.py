@@ -33,6 +33,7 @@ class PodRunner:
         self.faults = Faults()
         self._node = Node(NAME, plane.plan.block.node_address)
         self._pods: dict[str, Pod] = {}
+        self._removed: set[str] = set()
         self._next_address = 0
         self._binding: set[str] = set()
         self._node_object: Json = {}
@@ -99,6 +100,8 @@ class PodRunner:
         uid, spec = item["metadata"]["uid"], item["spec"]
         if uid in self._pods:
             self._pods[uid].update(item)
+        elif uid in self._removed:
+            return  # the watch is behind what was done here, or a finalizer keeps the object
         elif spec.get("nodeName") == NAME:
             if item["status"].get("phase") not in {"Succeeded", "Failed"}:
                 self._pods[uid] = Pod(item, self._free_address(), self._grounds, lambda: self._finished(uid))
@@ -107,12 +110,14 @@ class PodRunner:
             self._background.start(self._schedule(item))
 
     def _gone(self, item: Json) -> None:
-        pod = self._pods.get(item["metadata"]["uid"])
-        if pod:
-            pod.vanish()
+        uid = item["metadata"]["uid"]
+        if uid in self._pods:
+            self._pods[uid].vanish()
+        self._removed.discard(uid)
 
     def _finished(self, uid: str) -> None:
         self._pods.pop(uid, None)
+        self._removed.add(uid)
 
     async def _schedule(self, item: Json) -> None:
         namespace, name = key_of(item)
