@@ -77,6 +77,18 @@ def test_without_any_key_nobody_gets_in(folder: Path, caplog: pytest.LogCaptureF
     assert "none is valid now" in caplog.text
 
 
+def test_a_folder_that_is_gone_leaves_the_former_keys(folder: Path) -> None:
+    keys = KeyFolder(folder)
+    moved = folder.rename(folder.parent / "moved")
+    assert keys.caller(b"operator-1") == Caller("operator", Role.ADMIN)
+    assert keys.caller(b"wrong") is None
+    folder.mkdir()
+    (folder / "operator").write_text("operator-2")
+    assert keys.caller(b"operator-1") is None
+    assert keys.caller(b"operator-2") == Caller("operator", Role.ADMIN)
+    assert moved.is_dir()
+
+
 def test_files_that_can_not_be_read_leave_the_former_keys(
     folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

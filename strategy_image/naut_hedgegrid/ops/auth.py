@@ -100,6 +100,11 @@ class KeyFolder(ApiKeys):
         stamps = self._stamped()
         if stamps == self._stamps:
             return
+        if not any(stamps.values()):
+            # A Secret that was deleted with its grid; a kill still has to get through.
+            self._stamps = stamps
+            log.error("no key file is left in %s; the former keys stay valid", self._folder)
+            return
         try:
             self._keys = self._read()
         except OSError:

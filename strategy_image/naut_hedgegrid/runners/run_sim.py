@@ -1,7 +1,4 @@
-"""`python -m naut_hedgegrid.runners.run_sim`: a grid against the simulated market and venue, with or without a cluster.
-
-Exit status: 0 after SIGTERM or SIGINT, 1 when it failed, 2 when it was asked for something that can't be.
-"""
+"""`python -m naut_hedgegrid.runners.run_sim`: a grid against the simulated market and venue."""
 
 import asyncio
 import logging
@@ -14,10 +11,16 @@ from naut_hedgegrid.runners.identity import Identity, IdentityError
 
 log = logging.getLogger(__name__)
 
+PROGRAM = "python -m naut_hedgegrid.runners.run_sim"
+ABOUT = (
+    "Runs a grid against the simulated market and venue, with or without a cluster. Ends with status 0 after SIGTERM "
+    "or SIGINT: entries cancelled, exits kept; 1 when it failed; 2 when it was asked for something that can't be."
+)
+
 
 def main() -> int:
     """Run until a signal comes; the exit status."""
-    chosen = options.parse("python -m naut_hedgegrid.runners.run_sim", __doc__ or "", sys.argv[1:])
+    chosen = options.parse(PROGRAM, ABOUT, sys.argv[1:])
     try:
         identity = Identity.of(os.environ)
     except IdentityError as error:
