@@ -23,6 +23,7 @@ CHILDREN = (
 def kill(scene: Scene) -> None:
     """The main job."""
     stage = scene.stage
+    scene.see("positions on both legs, to be closed", lambda: _exposed(scene), within=30)
     stage.remark(f"before: {scene.venue.book().told()}")
     accepted = scene.accepted(scene.patch('{"killSwitch":"flattenBoth"}'))
     switch = scene.see("no order and no position at the venue, and state Flat", lambda: _flat(scene))
@@ -45,7 +46,7 @@ def operator_killed(scene: Scene) -> None:
     stage.command("python -m hedgegrid_operator")
     operator.start()
     stage.remark("the dead one's Lease runs up to 15 s more; pod and kill don't need an operator meanwhile")
-    scene.see("the new operator to lead", scene.operator_leads, within=30)
+    scene.see("the new operator to lead", scene.operator_leads, within=60)
     stage.saw(f"the new operator leads: {operator.holder} holds the Lease")
     scene.see("the new leader's document in the pod", lambda: _heard(scene, epoch))
     switch = scene.see("no order and no position at the venue, and state Flat", lambda: _flat(scene))
@@ -132,6 +133,11 @@ def _both_legs(scene: Scene) -> None:
 
 def _released(scene: Scene) -> None:
     require(scene.chronicle.kill_switch.get("state") == "Released", scene.chronicle.told())
+
+
+def _exposed(scene: Scene) -> None:
+    book = scene.venue.book()
+    require(all(book.quantity(leg) for leg in Leg), book.told())
 
 
 def _position(scene: Scene) -> None:

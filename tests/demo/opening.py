@@ -9,8 +9,10 @@ from tests.demo.telling import after, same
 from tests.demo.venue import Book
 from tests.kube.installation import install
 
-RUNGS = 5
-"""Of each leg in the manifest."""
+RUNGS = 3
+"""Entries of each leg that make a ladder: of the manifest's 5 those wait that the price has already passed."""
+FILLS = 10
+"""So many show how it trades."""
 
 
 def cluster_up(scene: Scene) -> None:
@@ -29,7 +31,7 @@ def operator_up(scene: Scene) -> None:
     stage.saw("the API server knows HedgeGrids, and the operator's account has the role that ships with it")
     stage.command("python -m hedgegrid_operator")
     scene.operator.start()
-    scene.see("the operator to lead", scene.operator_leads, within=30)
+    scene.see("the operator to lead", scene.operator_leads, within=60)
     stage.saw(f"the operator leads: {scene.operator.holder} holds the Lease")
 
 
@@ -41,13 +43,13 @@ def trading(scene: Scene) -> None:
     scene.chronicle.start()
     scene.see("the strategy pod to be Ready", scene.pod_ready, within=30)
     stage.saw(f"the pod, a NautilusTrader node, is Ready {time.monotonic() - began:.1f} s after the apply")
-    scene.see(f"{RUNGS} BUY entries below the price and {RUNGS} SELL entries above it", lambda: _ladder(scene))
-    stage.saw(f"ladder placed: {RUNGS} BUY entries below the price, {RUNGS} SELL entries above it, by the venue's book")
-    count = scene.see("fills on both legs and a take-profit", lambda: _traded(scene), within=30)
-    stage.saw(f"first fills: {count} so far, on both legs, a take-profit among them")
+    buys, sells = scene.see("BUY entries below the price and SELL entries above it", lambda: _ladder(scene))
+    stage.saw(f"ladder placed: {buys} BUY entries below the price, {sells} SELL entries above it, by the venue's book")
+    scene.see("fills on both legs and a take-profit", lambda: _traded(scene), within=30)
     book = scene.venue.book()
-    moved = scene.see("PnL to move", lambda: _moved(scene, book))
-    stage.saw(f"PnL moves with the market: {book.pnl:+.2f} USDT, then {moved.pnl:+.2f}")
+    stage.saw(f"first fills: {book.fills}, on both legs, a take-profit among them; PnL {book.pnl:+.2f} USDT")
+    moved = scene.see(f"{FILLS} fills, and PnL to move", lambda: _moved(scene, book), within=30)
+    stage.saw(f"PnL moves with the market: {moved.pnl:+.2f} USDT after {moved.fills} fills")
     stage.figures()
 
 
@@ -66,24 +68,24 @@ def throttle(scene: Scene) -> None:
     stage.figures()
 
 
-def _ladder(scene: Scene) -> None:
-    opened = scene.venue.since().opened()
-    count = {leg: sum(command.leg is leg for command in opened) for leg in Leg}
-    require(min(count.values()) >= RUNGS, f"{count[Leg.LONG]} BUY and {count[Leg.SHORT]} SELL entries")
+def _ladder(scene: Scene) -> list[int]:
+    book = scene.venue.book()
+    count = [len(book.entries(leg)) for leg in (Leg.LONG, Leg.SHORT)]
+    require(min(count) >= RUNGS, book.told())
+    return count
 
 
-def _traded(scene: Scene) -> int:
+def _traded(scene: Scene) -> None:
     fills = scene.venue.since().fills
     opened = {fill.leg for fill in fills if fill.side is fill.leg.opening}
     closed = [fill for fill in fills if fill.side is fill.leg.closing]
     require(opened == set(Leg), f"{len(fills)} fills, entries of {', '.join(sorted(opened)) or 'no leg'}")
     require(closed, f"{len(fills)} fills, none of a take-profit")
-    return len(fills)
 
 
 def _moved(scene: Scene, before: Book) -> Book:
     book = scene.venue.book()
-    require(book.pnl != before.pnl, f"{before.pnl:+.2f} USDT all the time")
+    require(book.fills >= FILLS and book.pnl != before.pnl, f"{book.fills} fills, PnL {book.pnl:+.2f} USDT")
     return book
 
 

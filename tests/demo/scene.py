@@ -41,8 +41,6 @@ class Scene:
         """Id of the kill."""
         self.delivered = 0.0
         """When the pod had stored it, seconds since the epoch."""
-        self._figures: Figures | None = None
-        self._ended = False
 
     @cached_property
     def pod(self) -> Pod:
@@ -52,9 +50,10 @@ class Scene:
     @cached_property
     def venue(self) -> Venue:
         """The simulated venue. Raises NotYet before the pod has its volume."""
+        uid = self.chronicle.uid
         folder = self.cluster.claim_folder(NAMESPACE, CLAIM)
         require(folder, "the pod has no volume yet")
-        return Venue(folder / f"{self.chronicle.uid}.venue.sqlite")
+        return Venue(folder / f"{uid}.venue.sqlite")
 
     @cached_property
     def _key(self) -> str:
@@ -112,17 +111,14 @@ class Scene:
             raise NotSeen("nothing to open once the kill is delivered", f"{len(opened)} opening orders", 0)
 
     def figures(self) -> Figures | None:
-        """For the stage: as they are, None while there are none. Called from any thread."""
-        if self._ended:
-            return None
+        """For the stage: as they are, None while there are none. Called from any thread, at any time."""
         try:
             return Figures.of(self.venue.book(), self.chronicle)
-        except NotYet:
+        except (NotYet, HostError):
             return None
 
     def end(self) -> None:
         """Stop the cluster and everything in it."""
-        self._ended = True
         self.chronicle.stop()
         self.cluster.stop()
 
