@@ -1,6 +1,7 @@
 """Somebody keeps taking a child's field back: after a few rounds we slow down and name the field and the manager."""
 
-from collections import defaultdict, deque
+from collections import deque
+from dataclasses import dataclass
 from typing import Any
 
 from hedgegrid_operator.objects import FIELD_MANAGER, Json, Kind, as_object, instant, items, metadata, section
@@ -16,20 +17,30 @@ class ApplyConflictError(Exception):
     """A child isn't put back for now."""
 
 
+@dataclass(slots=True)
+class _Rounds:
+    times: deque[float]
+    slow: bool = False
+
+
 class Contention:
     """Counts how often each child had to be put back."""
 
     def __init__(self) -> None:
-        self._rounds: defaultdict[_Key, deque[float]] = defaultdict(lambda: deque(maxlen=_ROUNDS + 1))
+        self._rounds: dict[_Key, _Rounds] = {}
 
     def put_back(self, uid: str, kind: Kind, name: str, now: float) -> bool:
-        """Whether a changed child may be put back now: always for 3 times in 10 minutes, then every 5 minutes."""
-        rounds = self._rounds[uid, kind.kind, name]
-        while rounds and now - rounds[0] > _WINDOW:
-            rounds.popleft()
-        if len(rounds) > _ROUNDS and now - rounds[-1] < _PAUSE:
+        """Whether a changed child may be put back now.
+
+        Always for 3 times in 10 minutes; then every 5 minutes, until there was nothing to put back for 10.
+        """
+        rounds = self._rounds.setdefault((uid, kind.kind, name), _Rounds(deque()))
+        while rounds.times and now - rounds.times[0] > _WINDOW:
+            rounds.times.popleft()
+        rounds.slow = len(rounds.times) > _ROUNDS or (rounds.slow and bool(rounds.times))
+        if rounds.slow and now - rounds.times[-1] < _PAUSE:
             return False
-        rounds.append(now)
+        rounds.times.append(now)
         return True
 
     def forget(self, uid: str) -> None:

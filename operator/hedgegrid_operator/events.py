@@ -63,7 +63,8 @@ def _kill_notes(old: KillSwitchStatus, new: KillSwitchStatus, generation: int | 
             yield Note("KillReleased", f"nothing is held back any more (generation {generation})")
         return
     another = new.operation_id != old.operation_id and new.operation_id is not None
-    if was is LegState.RELEASED or another or (now is LegState.REQUESTED and was is not now):
+    asked = was is not LegState.REQUESTED and (another or now is LegState.REQUESTED)
+    if was is LegState.RELEASED or asked:
         yield Note(
             "KillRequested", f"{told} is asked for by {source}" + (f" ({by})" if by and source == "spec" else "")
         )

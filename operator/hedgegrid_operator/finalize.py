@@ -88,7 +88,8 @@ def last_words(entry: Entry, found: Stage, report: ControlReport | None, *, ran:
     if not ran:
         return "released: it never ran"
     if found is Stage.ORPHAN:
-        return f"released without being flat; {remains(previous_status(entry.obj))}; the pod was stopped, look at the venue{_claim(entry)}"
+        left = remains(previous_status(entry.obj))
+        return f"released without being flat; {left}; the pod was stopped, look at the venue{_claim(entry)}"
     legs = (report.kill_switch.legs.long, report.kill_switch.legs.short) if report else ()
     dust = ", ".join(str(leg.quantity) for leg in legs if leg.state is LegState.DUST)
     flat = f"flat but for what is too small to be closed ({dust})" if dust else "both legs were verified flat, no order"

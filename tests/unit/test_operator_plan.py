@@ -1,0 +1,138 @@
+"""What is sent to a pod, and how urgently."""
+
+from typing import Any
+
+import pytest
+
+from hedgegrid_api.control import ControlReport, DeletionIntent
+from hedgegrid_api.types import KillSwitch, LegLevel, LegState, Source
+from hedgegrid_operator.control import plan
+from hedgegrid_operator.control.plan import Urgency
+from hedgegrid_operator.observed import controls_of
+from tests.unit.operator_parts import grid, leg, report
+
+NONE, HALT, LONG, SHORT, BOTH = KillSwitch
+KILL, THROTTLE, WEAKER, REFRESH, HELD = Urgency
+DELETED = {"deletionTimestamp": "2026-03-01T11:59:00Z"}
+
+
+def document(held: ControlReport | None = None, *, epoch: int = 1, **fields: Any) -> Any:
+    return plan.document(controls_of(grid(**fields)), epoch=epoch, rearm_latches=(), report=held)
+
+
+@pytest.mark.parametrize("held", [NONE, HALT, LONG, SHORT, BOTH])
+@pytest.mark.parametrize("wanted", [NONE, HALT, LONG, SHORT, BOTH])
+def test_a_leg_held_back_further_is_urgent_and_one_let_go_is_checked(held: KillSwitch, wanted: KillSwitch) -> None:
+    rank = {NONE: (0, 0), HALT: (1, 1), LONG: (2, 0), SHORT: (0, 2), BOTH: (2, 2)}
+    higher = any(w > h for w, h in zip(rank[wanted], rank[held], strict=True))
+    expected = KILL if higher else WEAKER if wanted is not held else REFRESH
+    assert plan.urgency(document(generation=2, killSwitch=wanted.value), report(held)) is expected
+
+
+@pytest.mark.parametrize(
+    ("held", "fields", "expected"),
+    [
+        pytest.param(None, {}, WEAKER, id="an unknown pod may hold more than is wanted"),
+        pytest.param(None, {"killSwitch": "haltEntries"}, KILL, id="an unknown pod gets a kill at once"),
+        pytest.param(None, {"metadata": DELETED}, KILL, id="and a deletion"),
+        pytest.param(report(synced=False), {}, WEAKER, id="a pod that has just started holds its entries"),
+        pytest.param(report(BOTH, synced=False), {"killSwitch": "flattenBoth"}, KILL, id="even one with a latch"),
+        pytest.param(report(BOTH, uid="another"), {"killSwitch": "flattenBoth"}, KILL, id="another object's document"),
+        pytest.param(report(), {}, HELD, id="nothing to do"),
+        pytest.param(report(), {"generation": 2}, REFRESH, id="a new generation that changes no control"),
+        pytest.param(report(), {"epoch": 2}, REFRESH, id="a new leader raises the fence"),
+        pytest.param(report(epoch=3), {}, HELD, id="a pod that has seen a higher epoch"),
+        pytest.param(report(), {"throttle": 0.5}, THROTTLE, id="throttled down"),
+        pytest.param(report(throttle=0.5), {"throttle": 0.7}, WEAKER, id="throttled up"),
+        pytest.param(report(), {"throttle": 0.5, "killSwitch": "haltEntries"}, KILL, id="kill dominates throttle"),
+        pytest.param(report(), {"generation": 2, "metadata": DELETED}, KILL, id="a deletion that isn't held yet"),
+        pytest.param(report(applied_generation=2), {"generation": 2, "metadata": DELETED}, HELD, id="held deletion"),
+        pytest.param(report(), {"generation": 2, "rearm": 1}, WEAKER, id="a rearm releases"),
+        pytest.param(report(), {"killSwitch": "flattenEverything"}, KILL, id="an unknown value counts as haltEntries"),
+        pytest.param(report(), {"throttle": "a lot"}, THROTTLE, id="an unreadable throttle counts as 0"),
+    ],
+)
+def test_urgency(held: ControlReport | None, fields: dict[str, Any], expected: Urgency) -> None:
+    assert plan.urgency(document(**fields), held) is expected
+
+
+def test_a_document_carries_the_whole_desired_state() -> None:
+    fields = {"throttle": 0.25, "rearm": 3, "killSwitch": "flattenShort", "metadata": DELETED, "generation": 7}
+    found = plan.document(controls_of(grid(**fields)), epoch=4, rearm_latches=("a", "b"), report=None)
+    assert (found.generation, found.epoch, found.throttle, found.rearm) == (7, 4, 0.25, 3)
+    assert (found.kill_switch, found.deletion) == (SHORT, DeletionIntent.FLATTEN)
+    assert found.rearm_latches == ("a", "b")
+
+
+def test_while_paused_a_kill_is_sent_and_the_throttle_stays_as_the_pod_has_it() -> None:
+    paused = {"annotations": {"hedgegrid.io/reconcile": "disabled"}}
+    found = document(report(throttle=0.4), metadata=paused, throttle=1, killSwitch="flattenBoth")
+    assert (found.throttle, found.kill_switch) == (0.4, BOTH)
+    assert plan.urgency(found, report(throttle=0.4)) is KILL
+    # A pod that has just started has no throttle of ours to keep.
+    assert document(report(throttle=0.4, synced=False), metadata=paused, throttle=1).throttle == 1
+
+
+def test_who_changed_the_spec_and_why_goes_with_it() -> None:
+    managed = [
+        {"manager": "helm", "time": "2026-03-01T10:00:00Z", "fieldsV1": {"f:spec": {}}},
+        {"manager": "kubectl-patch", "time": "2026-03-01T11:30:00Z", "fieldsV1": {"f:spec": {}}},
+        {"manager": "operator", "time": "2026-03-01T11:40:00Z", "fieldsV1": {"f:status": {}}, "subresource": "status"},
+    ]
+    about = {"managedFields": managed, "annotations": {"hedgegrid.io/reason": "funding went wild"}}
+    by = document(metadata=about).by
+    assert (by.manager, by.reason) == ("kubectl-patch", "funding went wild")
+
+
+@pytest.mark.parametrize(
+    ("level", "state", "done"),
+    [
+        (LegLevel.OPEN, LegState.RELEASED, True),
+        (LegLevel.HALTED, LegState.DELIVERED, False),
+        (LegLevel.HALTED, LegState.HALTED, True),
+        (LegLevel.FLAT, LegState.HALTED, False),
+        (LegLevel.FLAT, LegState.FLATTENING, False),
+        (LegLevel.FLAT, LegState.FAILED, False),
+        (LegLevel.FLAT, LegState.DUST, True),
+        (LegLevel.FLAT, LegState.FLAT, True),
+    ],
+)
+def test_an_engagement_is_under_way_until_its_level_is_reached(level: LegLevel, state: LegState, done: bool) -> None:
+    found = report(long=leg(level, state))
+    assert plan.under_way(found) is not done
+    pause = plan.poll_delay(found, idle=5, busy=0.25, waiting_for_flat=False, jitter=1)
+    assert pause == (5 if done else 0.25)
+
+
+@pytest.mark.parametrize(
+    ("long", "short", "flat"),
+    [
+        (leg(quantity="0"), leg(quantity="0"), True),
+        (leg(quantity="0.002"), leg(quantity="0"), False),
+        (leg(quantity="0.0004", dust="0.0004"), leg(quantity="0"), True),
+        (leg(quantity=None), leg(quantity="0"), None),
+        (leg(quantity=None), leg(quantity="0.002"), False),
+    ],
+)
+def test_flat_is_said_only_when_it_is_known(long: Any, short: Any, flat: bool | None) -> None:
+    assert plan.both_flat(report(long=long, short=short).kill_switch.legs) is flat
+
+
+def test_flat_counts_for_a_deletion_only_when_the_pod_holds_that_very_deletion() -> None:
+    wanted = document(generation=5, metadata=DELETED)
+    flat = leg(LegLevel.FLAT, source=Source.DELETION)
+    assert not plan.verified_flat(report(BOTH, applied_generation=4), wanted)
+    assert not plan.verified_flat(report(BOTH, applied_generation=5, synced=False), wanted)
+    moving = leg(LegLevel.FLAT, LegState.FLATTENING)
+    assert not plan.verified_flat(report(long=flat, short=moving, applied_generation=5), wanted)
+    assert plan.verified_flat(report(long=flat, short=flat, applied_generation=5), wanted)
+
+
+def test_a_kill_is_tried_again_for_ever_and_soon_and_the_rest_backs_off_to_a_minute() -> None:
+    assert [plan.kill_delay(n) for n in (1, 2, 3, 4, 5, 6, 7, 1000)] == [0.1, 0.2, 0.5, 1, 2, 5, 5, 5]
+    assert [plan.retry_delay(n, 1) for n in (1, 2, 6, 7, 50)] == [1, 2, 32, 60, 60]
+
+
+def test_an_old_view_of_the_object_is_noticed() -> None:
+    assert plan.ahead(report(applied_generation=3), document(generation=2))
+    assert not plan.ahead(report(applied_generation=2), document(generation=2))
