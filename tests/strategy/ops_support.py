@@ -148,8 +148,8 @@ class Served:
             return audit.snapshot()
 
     def held(self) -> bool:
-        """Some position is open."""
-        return any(position.quantity for position in self.venue().positions.values())
+        """The strategy knows of an open position."""
+        return any(self.strategy.port.call(self.strategy.figures).quantity.values())
 
 
 def samples(text: str) -> dict[str, float]:

@@ -52,6 +52,11 @@ REQUIRED = {
 }
 """Roles of what changes something; reading asks for a viewer."""
 
+_KEY_REFUSALS: dict[int | str, dict[str, Any]] = {
+    401: {"model": Problem, "description": "No valid key"},
+    403: {"model": Problem, "description": "The key's role doesn't allow it"},
+}
+
 
 def control_api(strategy: HedgeGridV1, keys: ApiKeys | None = None, uid: str | None = None) -> ASGIApp:
     """The app, behind the keys if there are any. Documents of another object than `uid` are refused, if it is known."""
@@ -62,6 +67,7 @@ def control_api(strategy: HedgeGridV1, keys: ApiKeys | None = None, uid: str | N
         redirect_slashes=False,
         exception_handlers=HANDLERS,
         dependencies=[Security(APIKeyHeader(name=HEADER, auto_error=False))] if keys is not None else [],
+        responses=_KEY_REFUSALS if keys is not None else {},
     )
     _Routes(strategy, uid).add_to(app)
     return Guard(app, keys, REQUIRED, PUBLIC)
@@ -97,7 +103,7 @@ class _Routes:
 
     async def livez(self) -> Liveness:
         """Does the event loop turn? An outage of the venue changes nothing here."""
-        return Liveness(live=True)
+        return await self._fetch(lambda _: Liveness(live=True))
 
     async def readyz(self, response: Response) -> Readiness:
         """Are orders and positions adopted, the venue connected, the data fresh? 503 with the reason otherwise."""

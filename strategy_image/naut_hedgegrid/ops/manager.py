@@ -53,23 +53,23 @@ class OperationsManager:
         self._keys = keys
         self._uid = uid
         self._exporter = Exporter(instrument_id, labels)
-        self._run: _Run | None = None
+        self._servers: _Servers | None = None
         self._lock = threading.Lock()
 
     @property
     def running(self) -> bool:
         """Started, and neither stopped nor failed since."""
-        return self._run is not None and not self._run.done.done()
+        return self._servers is not None and not self._servers.done.done()
 
     @property
     def api_port(self) -> int:
         """The port in use while running, else the one asked for."""
-        return self._run.api.port if self._run is not None and self.running else self._api_port
+        return self._servers.api.port if self._servers is not None and self.running else self._api_port
 
     @property
     def prometheus_port(self) -> int:
         """The port in use while running, else the one asked for."""
-        return self._run.metrics.port if self._run is not None and self.running else self._prometheus_port
+        return self._servers.metrics.port if self._servers is not None and self.running else self._prometheus_port
 
     def start(self) -> None:
         """Listen on both ports; when it returns, connections are taken.
@@ -86,9 +86,9 @@ class OperationsManager:
                     f"the control API doesn't listen on {self.host} without an API key, for anybody could trade: set "
                     "keys with --api-keys-dir or HEDGEGRID_API_KEY, or listen on 127.0.0.1"
                 )
-            run = self._listening()
-            run.launch()
-            self._run = run
+            servers = self._listening()
+            servers.launch()
+            self._servers = servers
 
     def update_metrics(self) -> None:
         """Take a new snapshot of the strategy for the exporter; happens by itself every second while running."""
@@ -99,9 +99,8 @@ class OperationsManager:
 
         Returns when that is done. On the loop that the servers run on it can't wait: follow it by `await closed()`.
         """
-        run = self._run
-        if run is not None:
-            run.stop()
+        if self._servers is not None:
+            self._servers.stop()
 
     async def closed(self) -> None:
         """Wait until nothing runs any more.
@@ -109,10 +108,10 @@ class OperationsManager:
         Raises:
             Exception: what made a server fail.
         """
-        if self._run is not None:
-            await asyncio.shield(asyncio.wrap_future(self._run.done))
+        if self._servers is not None:
+            await asyncio.shield(asyncio.wrap_future(self._servers.done))
 
-    def _listening(self) -> "_Run":
+    def _listening(self) -> "_Servers":
         try:
             api = listen(self.host, self._api_port, "control API")
             try:
@@ -123,10 +122,10 @@ class OperationsManager:
         except ListenError as error:
             raise OperationsError(f"{error}; choose other ports with --api-port and --prometheus-port") from error
         app = control_api(self._strategy, self._keys, self._uid)
-        return _Run(self._strategy, self._exporter, WebServer(app, api), WebServer(self._exporter.app, metrics))
+        return _Servers(self._strategy, self._exporter, WebServer(app, api), WebServer(self._exporter.app, metrics))
 
 
-class _Run:
+class _Servers:
     """Both servers, from a start to its stop."""
 
     def __init__(self, strategy: HedgeGridV1, exporter: Exporter, api: WebServer, metrics: WebServer) -> None:
@@ -145,11 +144,11 @@ class _Run:
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:
-            self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), name="operations", daemon=True)
+            self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), name="operations", daemon=True)
             self._thread.start()
             self._loop.result()
         else:
-            self._task = loop.create_task(self._run())
+            self._task = loop.create_task(self._serve())
             self._loop.set_result(loop)
 
     def stop(self) -> None:
@@ -174,7 +173,7 @@ class _Run:
         self.api.end()
         self.metrics.end()
 
-    async def _run(self) -> None:
+    async def _serve(self) -> None:
         port = self._strategy.port
         own_loop = not port.bound
         if own_loop:
