@@ -125,7 +125,7 @@ def test_update_metrics_takes_a_new_snapshot(manager: OperationsManager, monkeyp
 
 async def test_a_scrape_shows_the_grid_within_a_second_or_two(tmp_path: Path) -> None:
     async with served(tmp_path, labels={"grid_namespace": "desk", "grid": "btc"}) as pod:
-        await until(pod.held, "a position")
+        await until(lambda: pod.strategy.get_operational_metrics()["maker_ratio"] >= 0, "a fill")
         labels = f'{{grid="btc",grid_namespace="desk",instrument="{INSTRUMENT}"}}'
         pod.ops.update_metrics()
         metrics = pod.strategy.get_operational_metrics()
