@@ -57,7 +57,11 @@ async def serve(folder: Path, operations: Mapping[str, Operation]) -> asyncio.Se
         finally:
             writer.close()
 
-    return await asyncio.start_unix_server(answer, folder / SOCKET, limit=LINE_LIMIT)
+    # Bound under another name, so that whoever finds the socket finds somebody listening.
+    unready = folder / f"{SOCKET}.new"
+    server = await asyncio.start_unix_server(answer, unready, limit=LINE_LIMIT)
+    unready.rename(folder / SOCKET)
+    return server
 
 
 async def _perform(operations: Mapping[str, Operation], request: Mapping[str, Any]) -> dict[str, Any]:
