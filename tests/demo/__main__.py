@@ -62,7 +62,7 @@ def _tell(scene: Scene) -> int:
 def _failed(scene: Scene, step: Step, error: Exception) -> None:
     expected, seen = "no error", str(error)
     if isinstance(error, NotSeen):
-        expected, seen = error.expected, f"{error.seen} (after {error.seconds:.1f} s)"
+        expected, seen = error.expected, error.seen + (f" (for {error.seconds:.1f} s)" if error.seconds else "")
     scene.stage.failed(step.title, expected, seen)
     for name, lines in scene.last_words().items():
         scene.stage.text("\n".join([f"\nThe last words of the {name}:", *lines]))

@@ -92,9 +92,10 @@ class Scene:
         return found
 
     def operator_leads(self) -> None:
-        """Raises NotYet until it does."""
-        process = self.operator.process
-        require(process.running, f"the operator has ended with exit code {process.returncode}")
+        """Raises NotYet until it does; NotSeen when it has ended, for it won't come back by itself."""
+        code = self.operator.process.returncode
+        if code is not None:
+            raise NotSeen("the operator to lead", f"the operator has ended with exit code {code}", 0)
         require(self.operator.leading, f"the Lease is held by {self.operator.holder or 'nobody'}")
 
     def pod_ready(self) -> None:
