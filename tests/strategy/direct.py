@@ -280,4 +280,4 @@ class Rig:
             assert self.lots(leg) == self.position(leg) == ledger.positions[leg], leg
             if self.strategy.idle and leg not in self.strategy._core.loops:
                 exits = sum(self.resting(leg, opening=False).values(), D(0))
-                assert exits + self.strategy._core.unprotected(leg) == self.position(leg), leg
+                assert exits + self.strategy._core.exits.unprotected(leg) == self.position(leg), leg

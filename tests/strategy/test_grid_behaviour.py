@@ -267,8 +267,8 @@ def test_a_foreign_position_closes_the_gate_and_is_named(make: Callable[..., Rig
     rig = make(venue=venue_file())
     rig.quote(42000)
     rig.foreign(Side.BUY, LONG, 43000, "0.5")
-    rig.strategy._core._read()
-    rig.strategy._step(rig.strategy._core._taken())
+    rig.strategy._core._actions.read()
+    rig.strategy._step(rig.strategy._core._actions.take())
     rig.pump()
     ready = rig.strategy.report().conditions[0]
     assert (ready.status, ready.reason) == (False, "ForeignPosition")

@@ -37,7 +37,7 @@ class Watched(HedgeGridV1):
             assert sum((lot.open for lot in lots), D(0)) == ledger.positions[leg]
             if self.idle:
                 exits = sum((o.leaves for lot in lots for o in ledger.exits(lot.key)), D(0))
-                assert exits + self._core.unprotected(leg) == ledger.positions[leg]
+                assert exits + self._core.exits.unprotected(leg) == ledger.positions[leg]
         self.checks += 1
         self.most_lots = max(self.most_lots, len(ledger.lots_of(Leg.LONG)))
 

@@ -15,7 +15,7 @@ from naut_hedgegrid.ops.answers import (
     Readiness,
     Status,
 )
-from naut_hedgegrid.strategies.hedge_grid_v1.report import Figures
+from naut_hedgegrid.strategies.hedge_grid_v1.figures import Figures
 from naut_hedgegrid.strategies.hedge_grid_v1.strategy import HedgeGridV1
 
 

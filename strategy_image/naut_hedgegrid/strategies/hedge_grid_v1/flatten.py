@@ -7,7 +7,6 @@ that slips in between is seen by the read, which comes only after all of them ar
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
@@ -15,6 +14,7 @@ from naut_hedgegrid.domain.grid import OrderStatus, WorkingOrder
 from naut_hedgegrid.domain.values import ZERO, Instrument, Leg, Role
 from naut_hedgegrid.grid.ledger import Ledger
 from naut_hedgegrid.grid.precision import floor_to
+from naut_hedgegrid.strategies.hedge_grid_v1.actions import Actions
 
 ANSWER_SECONDS = 5.0
 """An order or a read that the venue hasn't answered for so long is asked for again."""
@@ -34,28 +34,6 @@ class Stage(StrEnum):
     CLOSE = "close"
     PAUSE = "pause"
     DONE = "done"
-
-
-@dataclass(frozen=True, slots=True)
-class Cancel:
-    """Ask the venue to cancel an order."""
-
-    order: WorkingOrder
-
-
-@dataclass(frozen=True, slots=True)
-class Submit:
-    """Send an order."""
-
-    order: WorkingOrder
-
-
-@dataclass(frozen=True, slots=True)
-class ReadState:
-    """Read the venue's state."""
-
-
-type Action = Submit | Cancel | ReadState
 
 
 class FlattenLoop:
@@ -93,43 +71,46 @@ class FlattenLoop:
         """A market close is under way: it has to be awaited even by a release."""
         return any(order.role is Role.FLATTEN for order in self._ledger.of_leg(self.leg))
 
-    def advance(self, now: float) -> list[Action]:
-        """What to do now; called after every event and by timer."""
+    def advance(self, actions: Actions, now: float) -> None:
+        """Do what has to be done now; called after every event and by timer."""
         orders = self._ledger.of_leg(self.leg)
         match self._stage:
             case Stage.CANCEL:
-                return self._cancel(orders, now)
-            case Stage.READ:
-                return self._read(now) if now - self._asked > ANSWER_SECONDS else []
+                self._cancel(orders, actions, now)
+            case Stage.READ if now - self._asked > ANSWER_SECONDS:
+                self._read(actions, now)
             case Stage.CLOSE:
-                return self._await_closes(orders, now)
-            case Stage.PAUSE:
-                return self._read(now) if now >= self._due else []
+                self._await_closes(orders, actions, now)
+            case Stage.PAUSE if now >= self._due:
+                self._read(actions, now)
             case Stage.DONE:
-                return self._watch(orders, now)
+                self._watch(orders, actions, now)
+            case _:
+                pass
 
-    def on_state(self, now: float) -> list[Action]:
+    def on_state(self, actions: Actions, now: float) -> None:
         """The venue has answered and the ledger is in line with it."""
         if self._stage is not Stage.READ:
-            return []
+            return
         if self._ledger.of_leg(self.leg):
             self._stage = Stage.CANCEL
             self._leave_flat(now)
-            return self.advance(now)
+            self.advance(actions, now)
+            return
         position = self._ledger.positions[self.leg]
-        smallest = self._instrument.min_qty
-        if position < smallest or self._size_refusals > 1:
+        if position < self._instrument.min_qty or self._size_refusals > 1:
             self._stage = Stage.DONE
             self._reached = True
             self._due = now + VERIFY_SECONDS
             self.dust = position or None
             self._pause = 0
-            return []
+            return
         self._stage = Stage.CLOSE
         self._leave_flat(now)
         self.attempts += 1
         self._before_close = position
-        return [Submit(self._ledger.new_close(self.leg, part)) for part in self._parts(position)]
+        for part in self._parts(position):
+            actions.submit(self._ledger.new_close(self.leg, part))
 
     def on_rejected(self, order: WorkingOrder, reason: str) -> None:
         """The venue refused an order of this leg."""
@@ -137,52 +118,48 @@ class FlattenLoop:
             self.last_error = reason
             self._size_refusals += reason.startswith(_SIZE_CODES)
 
-    def _cancel(self, orders: Sequence[WorkingOrder], now: float) -> list[Action]:
+    def _cancel(self, orders: Sequence[WorkingOrder], actions: Actions, now: float) -> None:
         if not orders:
-            return self._read(now)
+            self._read(actions, now)
+            return
         overdue = now - self._asked > ANSWER_SECONDS
-        actions: list[Action] = []
+        again = (OrderStatus.OPEN, OrderStatus.CANCELING) if overdue else (OrderStatus.OPEN,)
         for order in sorted(orders, key=lambda order: order.role is not Role.ENTRY):
-            if order.kind.value == "MARKET":
-                continue
-            if order.status is OrderStatus.OPEN or (overdue and order.status is OrderStatus.CANCELING):
-                self._ledger.set_status(order, OrderStatus.CANCELING)
-                actions.append(Cancel(order))
+            if order.status in again and order.role is not Role.FLATTEN:
+                actions.cancel(order)
         if overdue:
             self._asked = now
-            actions.append(ReadState())
-        return actions
+            actions.read()
 
-    def _read(self, now: float) -> list[Action]:
+    def _read(self, actions: Actions, now: float) -> None:
         self._stage = Stage.READ
         self._asked = now
-        return [ReadState()]
+        actions.read()
 
-    def _await_closes(self, orders: Sequence[WorkingOrder], now: float) -> list[Action]:
+    def _await_closes(self, orders: Sequence[WorkingOrder], actions: Actions, now: float) -> None:
         if any(order.role is not Role.FLATTEN for order in orders):
             self._stage = Stage.CANCEL
-            return self._cancel(orders, now)
-        if orders:
-            if now - self._asked <= ANSWER_SECONDS:
-                return []
-            self._asked = now
-            self.last_error = f"{orders[0].client_order_id} not answered for {ANSWER_SECONDS:.0f} s"
-            return [ReadState()]
-        if self._ledger.positions[self.leg] < self._before_close:
+            self._cancel(orders, actions, now)
+        elif orders:
+            if now - self._asked > ANSWER_SECONDS:
+                self._asked = now
+                self.last_error = f"{orders[0].client_order_id} not answered for {ANSWER_SECONDS:.0f} s"
+                actions.read()
+        elif self._ledger.positions[self.leg] < self._before_close:
             self._pause = 0
-            return self._read(now)
-        self._stage = Stage.PAUSE
-        self._due = now + _PAUSES[min(self._pause, len(_PAUSES) - 1)]
-        self._pause += 1
-        return []
+            self._read(actions, now)
+        else:
+            self._stage = Stage.PAUSE
+            self._due = now + _PAUSES[min(self._pause, len(_PAUSES) - 1)]
+            self._pause += 1
 
-    def _watch(self, orders: Sequence[WorkingOrder], now: float) -> list[Action]:
-        moved = self._ledger.positions[self.leg] != (self.dust or ZERO)
-        if orders or moved:
+    def _watch(self, orders: Sequence[WorkingOrder], actions: Actions, now: float) -> None:
+        if orders or self._ledger.positions[self.leg] != (self.dust or ZERO):
             self._stage = Stage.CANCEL
             self._leave_flat(now)
-            return self._cancel(orders, now)
-        return self._read(now) if now >= self._due else []
+            self._cancel(orders, actions, now)
+        elif now >= self._due:
+            self._read(actions, now)
 
     def _leave_flat(self, now: float) -> None:
         """Something is open (again)."""

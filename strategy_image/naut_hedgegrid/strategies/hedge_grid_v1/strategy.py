@@ -8,7 +8,6 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Callable
-from concurrent.futures import Future
 from decimal import Decimal
 from typing import Any, Protocol
 
@@ -23,19 +22,20 @@ from naut_hedgegrid.domain.values import (
     OrderEvent,
     OrderRejected,
     Quote,
-    Role,
     VenueState,
 )
-from naut_hedgegrid.grid.ladder import GridSettings
-from naut_hedgegrid.grid.ledger import Changes, Ledger, Snapshot
+from naut_hedgegrid.grid.ledger import Ledger, Snapshot
 from naut_hedgegrid.ops.port import LoopPort
-from naut_hedgegrid.strategies.hedge_grid_v1 import control
+from naut_hedgegrid.strategies.hedge_grid_v1 import control, snapshots
 from naut_hedgegrid.strategies.hedge_grid_v1 import report as reports
+from naut_hedgegrid.strategies.hedge_grid_v1.actions import Action, Cancel, Submit
 from naut_hedgegrid.strategies.hedge_grid_v1.clock import Clock, WallClock
 from naut_hedgegrid.strategies.hedge_grid_v1.control import Controls
 from naut_hedgegrid.strategies.hedge_grid_v1.core import GridCore
-from naut_hedgegrid.strategies.hedge_grid_v1.flatten import Action, Cancel, Submit
-from naut_hedgegrid.strategies.hedge_grid_v1.outbox import PATIENCE_SECONDS, Outbox, Store
+from naut_hedgegrid.strategies.hedge_grid_v1.figures import Figures, figures
+from naut_hedgegrid.strategies.hedge_grid_v1.inputs import checked_throttle, grid_settings, legs_of
+from naut_hedgegrid.strategies.hedge_grid_v1.outbox import Outbox, Store
+from naut_hedgegrid.strategies.hedge_grid_v1.switchboard import Switchboard, new_operation_id
 
 log = logging.getLogger(__name__)
 
@@ -45,8 +45,6 @@ HELD_SECONDS = 30.0
 """Without a document for so long after a start, resting entries are cancelled."""
 NO_DOCUMENT = "NoControlDocument"
 CALLBACK_ERROR = "CallbackErrors"
-
-_SIDES: dict[str, tuple[Leg, ...]] = {"long": (Leg.LONG,), "short": (Leg.SHORT,), "both": (Leg.LONG, Leg.SHORT)}
 
 
 class KillSwitchMonitor(Protocol):
@@ -83,10 +81,7 @@ class HedgeGridV1:
         self.running = False
         self._config = config
         self._clock = clock or WallClock()
-        self._store = store
         self._gateway: VenueGateway | None = None
-        self._controls = Controls.model_validate(values.get("controls", {}))
-        self._store_error: str | None = None
         self._began = self._clock.monotonic()
         self._timer: asyncio.TimerHandle | None = None
         self._monitor: KillSwitchMonitor | None = None
@@ -98,6 +93,7 @@ class HedgeGridV1:
             bar_seconds=config.execution.bar_seconds,
             stale_seconds=config.execution.stale_data_seconds,
         )
+        self._switchboard = Switchboard(store, values, self._clock, self._close_gates, self.port.post)
         self._outbox = Outbox(store, self._send, self._dropped, self.port.post)
         self._core.control(**self._core_controls())
 
@@ -106,7 +102,7 @@ class HedgeGridV1:
     def get_operational_metrics(self) -> dict[str, float]:
         """The documented metrics; NaN where unknown."""
         return self.port.call(
-            lambda: reports.operational_metrics(self._core, self._figures(), self._clock.monotonic() - self._began)
+            lambda: snapshots.operational_metrics(self._core, self.figures(), self._clock.monotonic() - self._began)
         )
 
     def attach_kill_switch(self, kill_switch: KillSwitchMonitor) -> None:
@@ -139,11 +135,11 @@ class HedgeGridV1:
             ValueError: outside 0.0..1.0, NaN included.
         """
         checked = checked_throttle(throttle)
-        self.port.call(lambda: self._change(control.with_api_throttle(self._controls, checked)))
+        self.port.call(lambda: self._scale_now(checked))
 
     def get_ladders_snapshot(self) -> dict[str, Any]:
         """Both ladders as last computed; empty before the first."""
-        return self.port.call(lambda: reports.ladders_snapshot(self._core))
+        return self.port.call(lambda: snapshots.ladders_snapshot(self._core))
 
     # -- further control, on the loop
 
@@ -153,10 +149,12 @@ class HedgeGridV1:
         Raises:
             StaleDocumentError: another object's, or older than what is held.
         """
-        after = control.with_document(self._controls, document, self._clock.wall(), new_operation_id)
+        held = self._switchboard.controls
+        after = control.with_document(held, document, self._clock.wall(), new_operation_id)
         self.synced = True
         self._step(self._core.fault(NO_DOCUMENT, None))
-        await self._engage(after)
+        await self._switchboard.put(after)
+        self._act()
         return self.report()
 
     async def flatten(self, side: str) -> dict[str, Any]:
@@ -166,9 +164,11 @@ class HedgeGridV1:
             ValueError: an unknown side.
         """
         legs = legs_of(side)
-        answer = self._flatten_answer(legs)
-        await self._engage(control.with_api_flatten(self._controls, legs, self._clock.wall(), new_operation_id))
-        return {**answer, "operationID": self._operation_ids(legs)}
+        answer = snapshots.flatten_answer(self._core, legs)
+        after = self._with_flatten(legs)
+        await self._switchboard.put(after)
+        self._act()
+        return {**answer, "operationID": {leg.value: after.engagements[leg].operation_id for leg in legs}}
 
     async def scale(self, throttle: float) -> ControlReport:
         """`set_throttle` without blocking the loop.
@@ -176,7 +176,8 @@ class HedgeGridV1:
         Raises:
             ValueError: outside 0.0..1.0, NaN included.
         """
-        await self._engage(control.with_api_throttle(self._controls, checked_throttle(throttle)))
+        await self._switchboard.put(control.with_api_throttle(self._switchboard.controls, checked_throttle(throttle)))
+        self._act()
         return self.report()
 
     async def resume(self, latch_id: str, side: str) -> ControlReport:
@@ -187,7 +188,9 @@ class HedgeGridV1:
             ValueError: an unknown side.
         """
         legs = legs_of(side)
-        await self._engage(control.with_resume(self._controls, latch_id, legs, self._clock.wall(), new_operation_id))
+        held = self._switchboard.controls
+        await self._switchboard.put(control.with_resume(held, latch_id, legs, self._clock.wall(), new_operation_id))
+        self._act()
         return self.report()
 
     def report(self) -> ControlReport:
@@ -197,24 +200,24 @@ class HedgeGridV1:
         return reports.control_report(
             identity,
             self._core,
-            self._controls,
-            self._figures(),
+            self._switchboard.controls,
+            self.figures(),
             monotonic=self._clock.monotonic(),
-            last_error=self._store_error,
-            pod_conditions=reports.conditions(self._core, self._store_error or self._outbox.error),
+            last_error=self._switchboard.error,
+            pod_conditions=reports.conditions(self._core, self._switchboard.error or self._outbox.error),
         )
 
-    def figures(self) -> reports.Figures:
+    def figures(self) -> Figures:
         """The grid's figures at the newest quote."""
-        return self._figures()
+        return figures(self._core, self._gateway.account() if self._gateway is not None else None)
 
     def unprotected(self, leg: Leg) -> Decimal | None:
         """Held quantity of a leg that no exit stands for; None until the venue's books are read."""
-        return self._core.unprotected(leg) if self._core.started else None
+        return self._core.exits.unprotected(leg) if self._core.started else None
 
     def orders(self) -> list[dict[str, Any]]:
         """Orders that aren't terminal."""
-        return reports.orders_snapshot(self._core)
+        return snapshots.orders_snapshot(self._core)
 
     @property
     def ready(self) -> bool:
@@ -295,92 +298,37 @@ class HedgeGridV1:
 
     # -- inside: controls
 
+    def _act(self) -> None:
+        """Have the core act on the controls as they are."""
+        self._step(self._core.control(**self._core_controls()))
+
     def _core_controls(self) -> dict[str, Any]:
-        throttle, _ = self._controls.throttle(self._config.throttle)
-        levels: dict[Leg, LegLevel] = {leg: self._controls.level(leg) for leg in Leg}
+        controls = self._switchboard.controls
+        throttle, _ = controls.throttle(self._config.throttle)
+        levels: dict[Leg, LegLevel] = {leg: controls.level(leg) for leg in Leg}
         return {"levels": levels, "throttle": Decimal(str(throttle)), "held": not self.synced}
 
-    async def _engage(self, after: Controls) -> None:
-        """Close the gates at once, have the latch synced to the disk, then let the core act on it."""
-        stored = self._begin(after)
-        if stored is not None:
-            try:
-                # Shielded: a cancelled future would be more than the store's thread can set a result on.
-                await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(stored)), PATIENCE_SECONDS)
-            except Exception as error:  # noqa: BLE001  the flatten goes on from memory, and says so
-                self._not_stored(error, stored, after)
-            else:
-                self._stored(after)
-        self._step(self._core.control(**self._core_controls()))
+    def _close_gates(self, controls: Controls) -> None:
+        self._core.close_gates({leg: controls.level(leg) for leg in Leg})
 
-    def _change(self, after: Controls) -> None:
-        """The same for callers that can't await: the loop waits for the disk."""
-        stored = self._begin(after)
-        if stored is not None:
-            try:
-                stored.result(PATIENCE_SECONDS)
-            except Exception as error:  # noqa: BLE001  the flatten goes on from memory, and says so
-                self._not_stored(error, stored, after)
-            else:
-                self._stored(after)
-        self._step(self._core.control(**self._core_controls()))
-
-    def _begin(self, after: Controls) -> Future[None] | None:
-        if after == self._controls:
-            return None
-        self._controls = after
-        self._core.close_gates({leg: after.level(leg) for leg in Leg})
-        return self._save(durable=True)
-
-    def _save(self, *, durable: bool) -> Future[None]:
-        value = self._controls.model_dump(mode="json", by_alias=True)
-        return self._store.commit(Changes(values={"controls": value}), durable=durable)
-
-    def _stored(self, written: Controls) -> None:
-        self._store_error = None
-        self._controls = control.delivered(self._controls, written, self._clock.wall())
-
-    def _not_stored(self, error: Exception, stored: Future[None], written: Controls) -> None:
-        self._store_error = str(error) or f"the store has not answered for {PATIENCE_SECONDS} s"
-        log.error("controls are in memory only: %s", self._store_error)
-        stored.add_done_callback(lambda late: self.port.post(lambda: self._stored_late(late, written)))
-
-    def _stored_late(self, stored: Future[None], written: Controls) -> None:
-        if stored.exception() is None:
-            self._stored(written)
+    def _with_flatten(self, legs: tuple[Leg, ...]) -> Controls:
+        return control.with_api_flatten(self._switchboard.controls, legs, self._clock.wall(), new_operation_id)
 
     def _flatten_now(self, legs: tuple[Leg, ...]) -> dict[str, Any]:
-        answer = self._flatten_answer(legs)
-        self._change(control.with_api_flatten(self._controls, legs, self._clock.wall(), new_operation_id))
+        answer = snapshots.flatten_answer(self._core, legs)
+        self._switchboard.put_now(self._with_flatten(legs))
+        self._act()
         return answer
 
-    def _flatten_answer(self, legs: tuple[Leg, ...]) -> dict[str, Any]:
-        ledger = self._core.ledger
-        orders = [o for leg in legs for o in ledger.of_leg(leg) if o.role is not Role.FLATTEN]
-        positions = [
-            {"leg": leg.value, "side": leg.closing.value, "quantity": str(ledger.positions[leg])}
-            for leg in legs
-            if ledger.positions[leg]
-        ]
-        return {"cancelled_orders": len(orders), "closing_positions": positions}
-
-    def _operation_ids(self, legs: tuple[Leg, ...]) -> dict[str, str]:
-        return {leg.value: self._controls.engagements[leg].operation_id for leg in legs}
+    def _scale_now(self, throttle: float) -> None:
+        self._switchboard.put_now(control.with_api_throttle(self._switchboard.controls, throttle))
+        self._act()
 
     def _note_reached(self) -> None:
-        now = self._clock.monotonic()
-        done = {
-            leg: reports.leg_state(self._core, self._controls, leg, now) in reports.FINISHED
-            for leg in self._controls.engagements
-        }
-        after = control.reached(self._controls, done, self._clock.wall())
-        if after is not self._controls:
-            self._controls = after
-            self._save(durable=False)
-
-    def _figures(self) -> reports.Figures:
-        account = self._gateway.account() if self._gateway is not None else None
-        return reports.figures(self._core, account)
+        now, controls = self._clock.monotonic(), self._switchboard.controls
+        self._switchboard.note_reached(
+            {leg: reports.leg_state(self._core, controls, leg, now) in reports.FINISHED for leg in controls.engagements}
+        )
 
     # -- inside: events
 
@@ -393,7 +341,7 @@ class HedgeGridV1:
 
     def _step(self, actions: list[Action]) -> None:
         self._outbox.put(self._core.ledger.drain(), actions, self._clock.monotonic())
-        if self._controls.engagements:
+        if self._switchboard.controls.engagements:
             self._note_reached()
 
     def _send(self, action: Action) -> None:
@@ -428,45 +376,3 @@ class HedgeGridV1:
         self.on_timer()
         if self._gateway is not None:
             self._timer = asyncio.get_running_loop().call_later(TIMER_SECONDS, self._tick)
-
-
-def legs_of(side: str) -> tuple[Leg, ...]:
-    """The legs that `"long"`, `"short"` or `"both"` means.
-
-    Raises:
-        ValueError: any other side.
-    """
-    legs = _SIDES.get(side)
-    if legs is None:
-        raise ValueError(f"side {side!r} is not one of 'long', 'short', 'both'")
-    return legs
-
-
-def checked_throttle(throttle: float) -> float:
-    """The throttle.
-
-    Raises:
-        ValueError: outside 0.0..1.0, NaN included.
-    """
-    if not 0.0 <= throttle <= 1.0:
-        raise ValueError(f"throttle {throttle} is outside 0.0..1.0")
-    return throttle
-
-
-def new_operation_id() -> str:
-    """A new engagement's id."""
-    return f"op-{secrets.token_hex(6)}"
-
-
-def grid_settings(config: StrategyFile) -> GridSettings:
-    """The strategy file's grid in decimals."""
-    grid = config.grid
-    return GridSettings(
-        step_bps=Decimal(str(grid.step_bps)),
-        levels={Leg.LONG: grid.levels_long, Leg.SHORT: grid.levels_short},
-        base_qty=grid.base_qty,
-        qty_scale=Decimal(str(grid.qty_scale)),
-        recenter_trigger_bps=Decimal(str(grid.recenter_trigger_bps)),
-        max_inventory_quote=grid.max_inventory_quote,
-        take_profit_steps=config.exits.take_profit_steps,
-    )

@@ -1,0 +1,96 @@
+"""The grid's figures and the formulas behind them: inventory, profit and loss, margin ratio, projected funding."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from naut_hedgegrid.domain.values import AccountState, Leg
+from naut_hedgegrid.strategies.hedge_grid_v1.core import GridCore
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """The grid's figures; None where unknown. Quote currency unless said otherwise."""
+
+    mark: Decimal | None
+    quantity: dict[Leg, Decimal | None]
+    """Base currency."""
+    entry_price: dict[Leg, Decimal | None]
+    notional: dict[Leg, Decimal | None]
+    realized: Decimal | None
+    """Closed trades less commissions plus funding received."""
+    unrealized: Decimal | None
+    equity: Decimal | None
+    margin_ratio: Decimal | None
+    """Maintenance margin / margin balance."""
+    funding_rate: Decimal | None
+    funding_1h: Decimal | None
+    """What the positions would pay in an hour; above 0 we pay."""
+
+    @property
+    def net(self) -> Decimal | None:
+        """LONG less SHORT notional."""
+        long, short = self.notional[Leg.LONG], self.notional[Leg.SHORT]
+        return None if long is None or short is None else long - short
+
+    @property
+    def total(self) -> Decimal | None:
+        """Realized plus unrealized."""
+        return None if self.realized is None or self.unrealized is None else self.realized + self.unrealized
+
+
+def figures(core: GridCore, account: AccountState | None) -> Figures:
+    """The figures at the newest quote."""
+    ledger = core.ledger
+    mark = core.quote.mark if core.quote is not None else None
+    known = core.started
+    quantity: dict[Leg, Decimal | None] = {leg: ledger.positions[leg] if known else None for leg in Leg}
+    notional: dict[Leg, Decimal | None] = {
+        leg: None if q is None or mark is None else q * mark for leg, q in quantity.items()
+    }
+    funding = account.funding_paid if account is not None else None
+    realized = None if funding is None else ledger.totals.realized - ledger.totals.fees + funding
+    unrealized = _unrealized(quantity, ledger.entry_prices, mark)
+    equity = None if account is None or unrealized is None else account.wallet + unrealized
+    return Figures(
+        mark=mark,
+        quantity=quantity,
+        entry_price=dict(ledger.entry_prices),
+        notional=notional,
+        realized=realized,
+        unrealized=unrealized,
+        equity=equity,
+        margin_ratio=_margin_ratio(account, equity),
+        funding_rate=account.funding_rate if account is not None else None,
+        funding_1h=_funding_1h(account, notional),
+    )
+
+
+def _unrealized(
+    quantity: dict[Leg, Decimal | None], entry: dict[Leg, Decimal | None], mark: Decimal | None
+) -> Decimal | None:
+    total = Decimal(0)
+    for leg in Leg:
+        held, price = quantity[leg], entry[leg]
+        if held is None:
+            return None
+        if held == 0:
+            continue
+        if mark is None or price is None:
+            return None
+        total += leg.sign * held * (mark - price)
+    return total
+
+
+def _margin_ratio(account: AccountState | None, equity: Decimal | None) -> Decimal | None:
+    if account is None or account.maintenance_margin is None or equity is None or equity <= 0:
+        return None
+    return account.maintenance_margin / equity
+
+
+def _funding_1h(account: AccountState | None, notional: dict[Leg, Decimal | None]) -> Decimal | None:
+    long, short = notional[Leg.LONG], notional[Leg.SHORT]
+    if account is None or account.funding_rate is None or not account.funding_interval_hours:
+        return None
+    if long is None or short is None:
+        return None
+    return account.funding_rate * (long - short) / account.funding_interval_hours

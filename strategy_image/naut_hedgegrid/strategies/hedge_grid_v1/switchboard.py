@@ -1,0 +1,104 @@
+"""The controls and their keeping: gates close first, then the latch goes to the disk, then the flatten may act.
+
+If the store fails or takes longer than `PATIENCE_SECONDS`, the controls act from memory and say so; they count as
+delivered once the store has them after all.
+"""
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from typing import Any
+
+from naut_hedgegrid.domain.values import Leg
+from naut_hedgegrid.grid.ledger import Changes
+from naut_hedgegrid.strategies.hedge_grid_v1 import control
+from naut_hedgegrid.strategies.hedge_grid_v1.clock import Clock
+from naut_hedgegrid.strategies.hedge_grid_v1.control import Controls
+from naut_hedgegrid.strategies.hedge_grid_v1.outbox import PATIENCE_SECONDS, Store
+
+log = logging.getLogger(__name__)
+
+_NAME = "controls"
+
+
+class Switchboard:
+    """Holds the controls."""
+
+    def __init__(
+        self,
+        store: Store,
+        values: Mapping[str, Any],
+        clock: Clock,
+        close_gates: Callable[[Controls], None],
+        wake: Callable[[Callable[[], None]], None],
+    ) -> None:
+        """`values` is what the store knows. `close_gates` is called before anything is written; `wake` has a function
+        called soon on the strategy's thread, from any thread."""
+        self.controls = Controls.model_validate(values.get(_NAME, {}))
+        self.error: str | None = None
+        """Why the controls are in memory only; None while the store has them."""
+        self._store = store
+        self._clock = clock
+        self._close_gates = close_gates
+        self._wake = wake
+
+    async def put(self, after: Controls) -> None:
+        """Take new controls; returns when they are stored, or will have to act from memory."""
+        if (stored := self._begin(after)) is None:
+            return
+        try:
+            # Shielded: a cancelled future would be more than the store's thread can set a result on.
+            await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(stored)), PATIENCE_SECONDS)
+        except Exception as error:  # noqa: BLE001  the flatten goes on from memory, and says so
+            self._failed(error, stored, after)
+        else:
+            self._delivered(after)
+
+    def put_now(self, after: Controls) -> None:
+        """The same for callers that can't await: the strategy's thread waits for the disk."""
+        if (stored := self._begin(after)) is None:
+            return
+        try:
+            stored.result(PATIENCE_SECONDS)
+        except Exception as error:  # noqa: BLE001  as in `put`
+            self._failed(error, stored, after)
+        else:
+            self._delivered(after)
+
+    def note_reached(self, legs: Mapping[Leg, bool]) -> None:
+        """Legs have reached what is asked of them, or lost it again."""
+        after = control.reached(self.controls, legs, self._clock.wall())
+        if after is not self.controls:
+            self.controls = after
+            self._save(durable=False)
+
+    def _begin(self, after: Controls) -> Future[None] | None:
+        if after == self.controls:
+            return None
+        self.controls = after
+        self._close_gates(after)
+        return self._save(durable=True)
+
+    def _save(self, *, durable: bool) -> Future[None]:
+        value = self.controls.model_dump(mode="json", by_alias=True)
+        return self._store.commit(Changes(values={_NAME: value}), durable=durable)
+
+    def _delivered(self, written: Controls) -> None:
+        self.error = None
+        self.controls = control.delivered(self.controls, written, self._clock.wall())
+
+    def _failed(self, error: Exception, stored: Future[None], written: Controls) -> None:
+        self.error = str(error) or f"the store has not answered for {PATIENCE_SECONDS} s"
+        log.error("controls are in memory only: %s", self.error)
+        stored.add_done_callback(lambda late: self._wake(lambda: self._late(late, written)))
+
+    def _late(self, stored: Future[None], written: Controls) -> None:
+        if stored.exception() is None:
+            self._delivered(written)
+
+
+def new_operation_id() -> str:
+    """A new engagement's id."""
+    return f"op-{secrets.token_hex(6)}"
