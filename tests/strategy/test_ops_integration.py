@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from hedgegrid_api.types import LegState
 from naut_hedgegrid.ops import OperationsManager
 from naut_hedgegrid.strategies.hedge_grid_v1.strategy import HedgeGridV1
 from tests.strategy.ops_support import INSTRUMENT, Served, alone, served, until
@@ -110,7 +111,8 @@ async def test_flatten_side_answers_and_flattens(pod: Served) -> None:
     answer = await asyncio.to_thread(pod.strategy.flatten_side, "both")
     assert set(answer) == {"cancelled_orders", "closing_positions"}
     assert answer["cancelled_orders"] > 0
-    await until(lambda: pod.venue().flat, "the venue to be flat")
+    await until(lambda: pod.strategy.report().kill_switch.state is LegState.FLAT, "state Flat")
+    assert pod.venue().flat
     again = pod.strategy.flatten_side("both")
     assert again == {"cancelled_orders": 0, "closing_positions": []}
 

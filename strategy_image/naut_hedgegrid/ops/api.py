@@ -42,8 +42,8 @@ from naut_hedgegrid.ops.guard import HEADER, Guard
 from naut_hedgegrid.strategies.hedge_grid_v1.control import StaleDocumentError, UnknownLatchError
 from naut_hedgegrid.strategies.hedge_grid_v1.strategy import HedgeGridV1
 
-PUBLIC = frozenset({"/livez", "/readyz"})
-"""The probes ask for no key."""
+PUBLIC = frozenset({"/livez", "/readyz", "/docs", "/openapi.json"})
+"""The probes ask for no key, and a browser can't send one."""
 REQUIRED = {
     ("PUT", "/control"): Role.ADMIN,
     ("POST", "/resume"): Role.ADMIN,

@@ -3,6 +3,7 @@
 from decimal import Decimal
 from typing import Any
 
+from naut_hedgegrid.domain.grid import OrderStatus
 from naut_hedgegrid.domain.values import Leg, Role
 from naut_hedgegrid.grid.bars import SECOND
 from naut_hedgegrid.strategies.hedge_grid_v1.core import GridCore
@@ -71,7 +72,8 @@ def orders_snapshot(core: GridCore) -> list[dict[str, Any]]:
 def flatten_answer(core: GridCore, legs: tuple[Leg, ...]) -> dict[str, Any]:
     """What a flatten of these legs begins with: orders to be cancelled, positions to be closed."""
     ledger = core.ledger
-    orders = [order for leg in legs for order in ledger.of_leg(leg) if order.role is not Role.FLATTEN]
+    resting = [order for leg in legs for order in ledger.of_leg(leg) if order.role is not Role.FLATTEN]
+    orders = [order for order in resting if order.status is not OrderStatus.CANCELING]
     positions = [
         {"leg": leg.value, "side": leg.closing.value, "quantity": str(ledger.positions[leg])}
         for leg in legs
