@@ -15,7 +15,7 @@ from typing import Any
 from hedgegrid_api.control import ControlDocument
 from hedgegrid_api.files import StrategyFile, VenueFile
 from naut_hedgegrid.domain.values import AccountState, Leg, OrderEvent, OrderKind, OrderRequest, Quote, Side, VenueState
-from naut_hedgegrid.grid.ledger import Changes, Snapshot
+from naut_hedgegrid.grid.records import Changes, Snapshot
 from naut_hedgegrid.store.sqlite import SqliteStore
 from naut_hedgegrid.strategies.hedge_grid_v1.strategy import HedgeGridV1
 from naut_hedgegrid.venues.sim.book import Book

@@ -1,10 +1,8 @@
 """The flatten, step by step and across crashes. What was opened is read from the venue, never from the strategy."""
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from decimal import Decimal
-from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -15,19 +13,6 @@ from tests.strategy.direct import Rig, strategy_file, venue_file
 
 D = Decimal
 LONG, SHORT = Leg.LONG, Leg.SHORT
-
-
-@pytest.fixture
-def make(tmp_path: Path) -> Iterator[Callable[..., Rig]]:
-    rigs: list[Rig] = []
-
-    def build(**options: Any) -> Rig:
-        rigs.append(Rig(tmp_path, **options))
-        return rigs[-1]
-
-    yield build
-    for rig in rigs:
-        rig.close()
 
 
 def loaded(rig: Rig) -> Rig:

@@ -1,9 +1,7 @@
 """The grid at the venue, event by event: ladder, exits, throttle, gates, restart. Read from the venue's book."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from decimal import Decimal
-from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -13,19 +11,6 @@ from tests.strategy.direct import Rig, strategy_file, venue_file
 
 D = Decimal
 LONG, SHORT = Leg.LONG, Leg.SHORT
-
-
-@pytest.fixture
-def make(tmp_path: Path) -> Iterator[Callable[..., Rig]]:
-    rigs: list[Rig] = []
-
-    def build(**options: Any) -> Rig:
-        rigs.append(Rig(tmp_path, **options))
-        return rigs[-1]
-
-    yield build
-    for rig in rigs:
-        rig.close()
 
 
 def prices(levels: dict[Decimal, Decimal]) -> list[int]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from hedgegrid_api.control import ControlDocument
 from naut_hedgegrid.domain.values import Instrument
-from naut_hedgegrid.grid.ledger import Changes
+from naut_hedgegrid.grid.records import Changes
 from naut_hedgegrid.store.sqlite import SqliteStore
 from naut_hedgegrid.strategies.hedge_grid_v1.strategy import HedgeGridV1
 from naut_hedgegrid.venues.instrument import instrument_of

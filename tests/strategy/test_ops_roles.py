@@ -11,8 +11,8 @@ from naut_hedgegrid.ops.manager import OperationsError, OperationsManager
 from tests.strategy.ops_support import INSTRUMENT, STILL, alone, served
 
 KEYS = {name: f"{name}-secret" for name in ("viewer", "trader", "admin", "operator")}
-OPEN = ("/livez", "/readyz")
-READ = ("/health", "/status", "/ladders", "/orders", "/control", "/docs", "/openapi.json", "/nowhere")
+OPEN = ("/livez", "/readyz", "/docs", "/openapi.json")
+READ = ("/health", "/status", "/ladders", "/orders", "/control", "/nowhere")
 TRADE: tuple[tuple[str, Any], ...] = (("/throttle", {"throttle": 0.9}), ("/flatten", {"side": "long"}))
 MANAGE: tuple[tuple[str, str, Any], ...] = (
     ("POST", "/resume", {"id": "op-of-nobody"}),

@@ -9,7 +9,7 @@ import pytest
 from hedgegrid_api.files import VenueFile
 from naut_hedgegrid.domain.values import Leg, OrderEvent
 from naut_hedgegrid.engine.node import SimNode
-from naut_hedgegrid.grid.ledger import Snapshot
+from naut_hedgegrid.grid.records import Snapshot
 from naut_hedgegrid.store.sqlite import SqliteStore
 from naut_hedgegrid.strategies.hedge_grid_v1.clock import ReplayClock
 from naut_hedgegrid.strategies.hedge_grid_v1.strategy import HedgeGridV1

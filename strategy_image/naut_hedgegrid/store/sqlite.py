@@ -19,7 +19,7 @@ from typing import IO, Any
 
 from naut_hedgegrid.domain.grid import Ladder, Lot, LotKey, WorkingOrder
 from naut_hedgegrid.domain.values import Leg, OrderFilled, OrderKind, Role, Side
-from naut_hedgegrid.grid.ledger import Changes, Snapshot, Totals
+from naut_hedgegrid.grid.records import Changes, Snapshot, Totals
 
 SCHEMA_VERSION = 1
 

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from naut_hedgegrid.domain.grid import WorkingOrder
 from naut_hedgegrid.domain.values import Role
-from naut_hedgegrid.grid.ledger import Changes
+from naut_hedgegrid.grid.records import Changes
 from naut_hedgegrid.strategies.hedge_grid_v1.actions import Action, Submit
 
 PATIENCE_SECONDS = 0.5

@@ -24,7 +24,8 @@ from naut_hedgegrid.domain.values import (
     Quote,
     VenueState,
 )
-from naut_hedgegrid.grid.ledger import Ledger, Snapshot
+from naut_hedgegrid.grid.ledger import Ledger
+from naut_hedgegrid.grid.records import Snapshot
 from naut_hedgegrid.ops.port import LoopPort
 from naut_hedgegrid.strategies.hedge_grid_v1 import control, snapshots
 from naut_hedgegrid.strategies.hedge_grid_v1 import report as reports

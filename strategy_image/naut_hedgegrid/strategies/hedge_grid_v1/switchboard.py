@@ -12,7 +12,7 @@ from concurrent.futures import Future
 from typing import Any
 
 from naut_hedgegrid.domain.values import Leg
-from naut_hedgegrid.grid.ledger import Changes
+from naut_hedgegrid.grid.records import Changes
 from naut_hedgegrid.strategies.hedge_grid_v1 import control
 from naut_hedgegrid.strategies.hedge_grid_v1.clock import Clock
 from naut_hedgegrid.strategies.hedge_grid_v1.control import Controls

@@ -1,0 +1,80 @@
+"""What goes from the ledger into the store and comes back from it."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from decimal import Decimal
+from typing import Any, Self
+
+from naut_hedgegrid.domain.grid import Ladder, Lot, LotKey, WorkingOrder
+from naut_hedgegrid.domain.values import ZERO, OrderFilled
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Sums over all fills since the first start."""
+
+    realized: Decimal = ZERO
+    """Gross, quote currency."""
+    fees: Decimal = ZERO
+    """Commissions paid, quote currency."""
+    fills: int = 0
+    maker_fills: int = 0
+    notional: Decimal = ZERO
+    maker_notional: Decimal = ZERO
+
+    def plus(self, fill: OrderFilled) -> Self:
+        """The sums with one more fill."""
+        notional = fill.quantity * fill.price
+        return replace(
+            self,
+            realized=self.realized + fill.realized_pnl,
+            fees=self.fees + fill.commission,
+            fills=self.fills + 1,
+            maker_fills=self.maker_fills + fill.maker,
+            notional=self.notional + notional,
+            maker_notional=self.maker_notional + (notional if fill.maker else ZERO),
+        )
+
+    @classmethod
+    def from_plain(cls, row: Mapping[str, Any]) -> Self:
+        """From the store."""
+        return cls(
+            realized=Decimal(row["realized"]),
+            fees=Decimal(row["fees"]),
+            fills=int(row["fills"]),
+            maker_fills=int(row["maker_fills"]),
+            notional=Decimal(row["notional"]),
+            maker_notional=Decimal(row["maker_notional"]),
+        )
+
+    def plain(self) -> dict[str, int | str]:
+        """For the store."""
+        return {name: value if isinstance(value, int) else str(value) for name, value in asdict(self).items()}
+
+
+@dataclass(slots=True)
+class Changes:
+    """What the store has to write, in one transaction. None means: delete."""
+
+    lots: dict[LotKey, Lot | None] = field(default_factory=dict[LotKey, Lot | None])
+    orders: dict[str, WorkingOrder | None] = field(default_factory=dict[str, WorkingOrder | None])
+    fills: list[OrderFilled] = field(default_factory=list[OrderFilled])
+    values: dict[str, object] = field(default_factory=dict[str, object])
+    """Single values by name; JSON-ready."""
+
+    def __bool__(self) -> bool:
+        return bool(self.lots or self.orders or self.fills or self.values)
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What the store knows at a start."""
+
+    lots: tuple[Lot, ...] = ()
+    orders: tuple[WorkingOrder, ...] = ()
+    ladder: Ladder | None = None
+    totals: Totals = Totals()
+    next_n: int = 0
+    last_trade_id: int = 0
+    recent_trade_ids: frozenset[int] = frozenset()
+    """Of the newest fills, so that one that comes again is known."""
