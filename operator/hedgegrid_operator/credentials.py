@@ -2,39 +2,45 @@
 
 import os
 import ssl
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from kubernetes.aio import config
 from kubernetes.aio.client import Configuration
+from kubernetes.aio.config import kube_config
 from kubernetes.aio.config.incluster_config import SERVICE_CERT_FILENAME, SERVICE_HOST_ENV_NAME
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Credentials:
-    """One way to reach one API server."""
+    """One way to reach one API server; PEM texts, not files."""
 
     server: str
     """Like https://10.96.0.1:443."""
-    ca_path: str | None = None
-    """PEM file of the authorities; None: the system's."""
+    authorities: str | None = None
+    """Certificates to trust; None: the system's."""
     verify: bool = True
     """False: accept any certificate, as the kubeconfig says."""
-    certificate_path: str | None = None
-    """PEM file of our certificate."""
-    key_path: str | None = None
-    """PEM file of its key."""
+    certificate: str | None = None
+    """Our certificate."""
+    key: str | None = None
+    """Its key."""
     authorization: str | None = None
     """Value of the header Authorization."""
 
     def ssl_context(self) -> ssl.SSLContext:
         """For connections to the server."""
-        context = ssl.create_default_context(cafile=self.ca_path)
+        context = ssl.create_default_context(cadata=self.authorities)
         if not self.verify:
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
-        if self.certificate_path:
-            context.load_cert_chain(self.certificate_path, self.key_path)
+        if self.certificate and self.key:
+            # The ssl module reads keys from files only.
+            with tempfile.NamedTemporaryFile("w") as pair:
+                pair.write(f"{self.certificate}\n{self.key}\n")
+                pair.flush()
+                context.load_cert_chain(pair.name)
         return context
 
 
@@ -59,15 +65,22 @@ class CredentialSource:
                 persist_config=False,
             )
         token: str | None = found.api_key.get("BearerToken")
-        return Credentials(
+        read = Credentials(
             server=found.host,
-            ca_path=found.ssl_ca_cert,
+            authorities=_text(found.ssl_ca_cert),
             verify=found.verify_ssl,
-            certificate_path=found.cert_file,
-            key_path=found.key_file,
+            certificate=_text(found.cert_file),
+            key=_text(found.key_file),
             authorization=token.strip() if token else None,
         )
+        # It writes what a kubeconfig holds into files and removes them at a regular exit only.
+        kube_config._cleanup_temp_files()  # noqa: SLF001 # pyright: ignore[reportPrivateUsage, reportUnknownMemberType]
+        return read
 
 
 def _in_cluster() -> bool:
     return SERVICE_HOST_ENV_NAME in os.environ and Path(SERVICE_CERT_FILENAME).is_file()
+
+
+def _text(path: str | None) -> str | None:
+    return Path(path).read_text() if path else None

@@ -3,7 +3,8 @@
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Self
 
 import aiohttp
@@ -11,7 +12,7 @@ from kubernetes.aio.config import ConfigException
 
 from hedgegrid_operator.credentials import Credentials, CredentialSource
 from hedgegrid_operator.metrics import Metrics
-from hedgegrid_operator.objects import FIELD_MANAGER, Json, Kind, as_object, metadata
+from hedgegrid_operator.objects import FIELD_MANAGER, Json, Kind, as_object, items, metadata
 
 log = logging.getLogger(__name__)
 
@@ -21,6 +22,32 @@ _TOKEN_AGE = 60.0
 """Seconds after which the token is read again, as kubelets rotate it in its file."""
 _METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 _METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+
+
+_JSON = "application/json"
+_MANAGED = {"fieldManager": FIELD_MANAGER}
+_METHODS = {"get": "GET", "list": "GET", "create": "POST", "patch": "PATCH", "delete": "DELETE"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """One request, by the verb that a role would have to allow."""
+
+    verb: str
+    kind: Kind
+    path: str
+    body: Json | None = None
+    _: KW_ONLY
+    query: Mapping[str, str] = field(default_factory=dict[str, str])
+    content: str = _JSON
+    accept: str = _JSON
+    part: str | None = None
+    """Subresource."""
+
+    @property
+    def resource(self) -> str:
+        """As a role names it."""
+        return f"{self.kind.plural}/{self.part}" if self.part else self.kind.plural
 
 
 class ApiError(Exception):
@@ -65,10 +92,9 @@ class Kube:
 
     async def get(self, kind: Kind, namespace: str, name: str, *, metadata_only: bool = False) -> Json | None:
         """The object as it is now (a consistent read), None where there is none."""
+        accept = _METADATA if metadata_only else _JSON
         try:
-            return await self._request(
-                "GET", kind, kind.path(namespace, name), accept=_METADATA if metadata_only else None
-            )
+            return await self._request(_Call("get", kind, kind.path(namespace, name), accept=accept))
         except ApiError as error:
             if error.status == 404:
                 return None
@@ -78,43 +104,35 @@ class Kube:
         self, kind: Kind, namespace: str | None, selector: str = "", *, metadata_only: bool = False
     ) -> AsyncIterator[tuple[list[Json], int]]:
         """All objects, page by page, each with the resource version of the whole list."""
-        parameters = {"limit": str(_PAGE)} | ({"labelSelector": selector} if selector else {})
-        accept = _METADATA_LIST if metadata_only else None
+        query = {"limit": str(_PAGE)} | ({"labelSelector": selector} if selector else {})
+        accept = _METADATA_LIST if metadata_only else _JSON
         while True:
-            page = await self._request("GET", kind, kind.path(namespace), parameters=parameters, accept=accept)
+            page = await self._request(_Call("list", kind, kind.path(namespace), query=query, accept=accept))
             about = metadata(page)
-            yield page.get("items") or [], int(about.get("resourceVersion") or 0)
+            yield items(page, "items"), int(about.get("resourceVersion") or 0)
             if not about.get("continue"):
                 return
-            parameters["continue"] = about["continue"]
+            query = {**query, "continue": about["continue"]}
 
     async def create(self, kind: Kind, namespace: str, manifest: Json) -> Json:
         """A new object; `ApiError` with status 409 where its name is taken."""
-        return await self._request(
-            "POST", kind, kind.path(namespace), manifest, parameters={"fieldManager": FIELD_MANAGER}
-        )
+        return await self._request(_Call("create", kind, kind.path(namespace), manifest, query=_MANAGED))
 
     async def apply(self, kind: Kind, manifest: Json, subresource: str | None = None) -> Json:
         """Forced Server-Side Apply of a manifest; returns the object as it is then."""
         about = metadata(manifest)
+        path = kind.path(about["namespace"], about["name"], subresource)
+        body: Json = {"apiVersion": kind.api_version, "kind": kind.kind, **manifest}
+        query = {**_MANAGED, "force": "true"}
         return await self._request(
-            "PATCH",
-            kind,
-            kind.path(about["namespace"], about["name"], subresource),
-            {"apiVersion": kind.api_version, "kind": kind.kind, **manifest},
-            parameters={"fieldManager": FIELD_MANAGER, "force": "true"},
-            content_type="application/apply-patch+yaml",
+            _Call("patch", kind, path, body, query=query, content="application/apply-patch+yaml", part=subresource)
         )
 
     async def merge(self, kind: Kind, namespace: str, name: str, patch: Json) -> Json:
         """Merge patch; with `metadata.resourceVersion` in it, only of the object in that version (409 else)."""
+        path = kind.path(namespace, name)
         return await self._request(
-            "PATCH",
-            kind,
-            kind.path(namespace, name),
-            patch,
-            parameters={"fieldManager": FIELD_MANAGER},
-            content_type="application/merge-patch+json",
+            _Call("patch", kind, path, patch, query=_MANAGED, content="application/merge-patch+json")
         )
 
     async def delete(self, kind: Kind, namespace: str, name: str, uid: str | None = None) -> bool:
@@ -123,59 +141,42 @@ class Kube:
         if uid:
             options["preconditions"] = {"uid": uid}
         try:
-            await self._request("DELETE", kind, kind.path(namespace, name), options)
+            await self._request(_Call("delete", kind, kind.path(namespace, name), options))
         except ApiError as error:
             if error.status == 404 or (error.status == 409 and uid):
                 return False
             raise
         return True
 
-    async def _request(
-        self,
-        verb: str,
-        kind: Kind,
-        path: str,
-        body: Json | None = None,
-        *,
-        parameters: dict[str, str] | None = None,
-        content_type: str = "application/json",
-        accept: str | None = None,
-    ) -> Json:
+    async def _request(self, call: _Call) -> Json:
         await self._refresh(_TOKEN_AGE)
         sent = self._credentials
-        status, answer = await self._exchange(verb, kind, path, body, parameters, content_type, accept)
+        status, answer = await self._exchange(call)
         if status == 401:
             await self._refresh(0.0, sent)
-            status, answer = await self._exchange(verb, kind, path, body, parameters, content_type, accept)
+            status, answer = await self._exchange(call)
         if status >= 400:
             raise ApiError(status, str(answer.get("reason", "")), str(answer.get("message", "")))
         return answer
 
-    async def _exchange(
-        self,
-        verb: str,
-        kind: Kind,
-        path: str,
-        body: Json | None,
-        parameters: dict[str, str] | None,
-        content_type: str,
-        accept: str | None,
-    ) -> tuple[int, Json]:
+    async def _exchange(self, call: _Call) -> tuple[int, Json]:
         if self._session is None:
             raise RuntimeError("the client isn't open")
-        headers = {"Accept": accept or "application/json", "Content-Type": content_type}
+        headers = {"Accept": call.accept, "Content-Type": call.content}
         if self._credentials.authorization:
             headers["Authorization"] = self._credentials.authorization
-        payload = None if body is None else json.dumps(body)
-        code = "none"
+        payload = None if call.body is None else json.dumps(call.body)
+        method, code = _METHODS[call.verb], "none"
         try:
-            async with self._session.request(verb, path, params=parameters, data=payload, headers=headers) as response:
+            async with self._session.request(
+                method, call.path, params=call.query, data=payload, headers=headers
+            ) as response:
                 code = str(response.status)
                 return response.status, _decoded(await response.read())
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise ApiUnreachableError(f"{verb} {path}: {error or type(error).__name__}") from error
+            raise ApiUnreachableError(f"{method} {call.path}: {error or type(error).__name__}") from error
         finally:
-            self._metrics.api_requests.labels(verb, kind.plural, code).inc()
+            self._metrics.api_requests.labels(call.verb, call.resource, code).inc()
 
     async def _refresh(self, age: float, refused: Credentials | None = None) -> None:
         """Load a token again when it is older than `age` seconds, or still the one that was refused."""

@@ -48,7 +48,7 @@ class Metrics:
         )
         self.api_requests = Counter(
             "hedgegrid_operator_api_requests",
-            "Requests to the API server; code none: no answer",
+            "Requests to the API server, by verb and resource as a role names them; code none: no answer",
             ["verb", "resource", "code"],
             registry=registry,
         )

@@ -21,7 +21,7 @@ def _setting(default: object, text: str, *, metavar: str = "TEXT", choices: tupl
 
 
 def _seconds(default: float, text: str) -> Any:
-    return _setting(default, text, metavar="SECONDS")
+    return _setting(float(default), text, metavar="SECONDS")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -125,10 +125,10 @@ def _connection(found: Credentials) -> kopf.ConnectionInfo:
     scheme, _, token = (found.authorization or "").partition(" ")
     return kopf.ConnectionInfo(
         server=found.server,
-        ca_path=found.ca_path,
+        ca_data=found.authorities,
         insecure=not found.verify,
-        certificate_path=found.certificate_path,
-        private_key_path=found.key_path,
+        certificate_data=found.certificate,
+        private_key_data=found.key,
         scheme=scheme or None,
         token=token or None,
     )

@@ -1,0 +1,275 @@
+"""A running operator in a namespace of its own, its grids, and the venue's book behind each of them."""
+
+import json
+import urllib.error
+import urllib.request
+from base64 import b64decode
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from naut_hedgegrid.venues.sim.audit import Audit, Snapshot
+from naut_hedgegrid.venues.sim.records import LoggedCommand
+from tests.kube import Cluster, Pod, wait_until
+from tests.kube.installation import Operator, install
+from tests.kube.processes import Process
+
+type Json = dict[str, Any]
+
+API = "hedgegrid.io/v1alpha1"
+EXAMPLE = Path(__file__).parents[2] / "examples" / "sim-btc.yaml"
+QUICK = {
+    "HEDGEGRID_OPERATOR_LEASE_DURATION": "3",
+    "HEDGEGRID_OPERATOR_RENEW_DEADLINE": "2",
+    "HEDGEGRID_OPERATOR_RETRY_PERIOD": "0.3",
+    "HEDGEGRID_OPERATOR_RESYNC_INTERVAL": "2",
+    "HEDGEGRID_OPERATOR_CHILDREN_INTERVAL": "1",
+}
+
+
+@dataclass(frozen=True)
+class Grid:
+    """One HedgeGrid and everything that belongs to it."""
+
+    cluster: Cluster
+    namespace: str
+    name: str
+    uid: str
+
+    @property
+    def pod(self) -> Pod:
+        """Its pod."""
+        return self.cluster.pod(self.namespace, f"hedgegrid-{self.name}-0")
+
+    def get(self) -> Json | None:
+        """The object as it is now."""
+        return self.cluster.api.get(API, "HedgeGrid", self.name, self.namespace)
+
+    def patch(self, **spec: Any) -> int:
+        """Change fields of the spec; the new generation."""
+        found = self.cluster.api.patch(API, "HedgeGrid", self.name, self.namespace, {"spec": spec})
+        return int(found["metadata"]["generation"])
+
+    def annotate(self, **annotations: str | None) -> None:
+        """Set (or take away) annotations under hedgegrid.io/."""
+        change = {f"hedgegrid.io/{name}": value for name, value in annotations.items()}
+        self.cluster.api.patch(API, "HedgeGrid", self.name, self.namespace, {"metadata": {"annotations": change}})
+
+    def delete(self, propagation: str | None = None) -> None:
+        """Ask for its deletion."""
+        self.cluster.api.delete(API, "HedgeGrid", self.name, self.namespace, propagation)
+
+    def wait(self, until: Callable[[Json], object], what: str, timeout: float = 40) -> Json:
+        """The object once something holds for its status; a time-out shows the status."""
+
+        def holds() -> Json | None:
+            found = self.get()
+            return found if found and until(found.get("status") or {}) else None
+
+        try:
+            return wait_until(holds, timeout, what)
+        except TimeoutError as error:
+            status = (self.get() or {}).get("status")
+            raise TimeoutError(f"{error}; status: {json.dumps(status, indent=1)}") from None
+
+    def wait_condition(self, kind: str, reason: str, status: str | None = None) -> Json:
+        """The condition once it has this reason."""
+        found = self.wait(
+            lambda seen: (
+                condition(seen, kind).get("reason") == reason and status in {None, condition(seen, kind)["status"]}
+            ),
+            f"{kind} to be {reason}",
+        )
+        return condition(found["status"], kind)
+
+    def wait_phase(self, phase: str) -> Json:
+        """The status once the grid is in this phase, of the newest generation, and the pod holds it."""
+        found = self.wait(
+            lambda seen: seen.get("phase") == phase and seen.get("observedGeneration") == self.generation, phase
+        )
+        status: Json = found["status"]
+        return status
+
+    @property
+    def generation(self) -> int:
+        """metadata.generation, 0 when there is no object."""
+        found = self.get()
+        return int(found["metadata"]["generation"]) if found else 0
+
+    def gone(self, timeout: float = 60) -> None:
+        """Wait until the object is gone."""
+        self.cluster.api.wait_gone(API, "HedgeGrid", self.name, self.namespace, timeout=timeout)
+
+    def children(self, *, api_version: str = "v1", kind: str) -> list[Json]:
+        """Its children of a kind."""
+        return self.cluster.api.list(api_version, kind, self.namespace, {"hedgegrid.io/uid": self.uid})
+
+    def all_children(self) -> list[str]:
+        """Kind and name of everything with its label, its pod included."""
+        kinds = ("Pod", "Service", "ConfigMap", "ServiceAccount", "Secret")
+        found = [("StatefulSet", child) for child in self.children(api_version="apps/v1", kind="StatefulSet")]
+        found += [(kind, child) for kind in kinds for child in self.children(kind=kind)]
+        return [f"{kind} {child['metadata']['name']}" for kind, child in found]
+
+    def events(self, reason: str) -> list[Json]:
+        """Its Events of a reason."""
+        found = self.cluster.api.list("events.k8s.io/v1", "Event", self.namespace)
+        return [event for event in found if event["reason"] == reason and event["regarding"].get("uid") == self.uid]
+
+    def wait_event(self, reason: str) -> str:
+        """Text of the first Event of a reason."""
+        found = wait_until(lambda: self.events(reason), 20, f"Event {reason}")
+        return str(found[0]["note"])
+
+    # The venue.
+
+    def audit(self) -> Audit:
+        """The venue's book."""
+        folder = self.cluster.claim_folder(self.namespace, f"data-hedgegrid-{self.name}-0")
+        return Audit(folder / f"{self.uid}.venue.sqlite")
+
+    def venue(self) -> Snapshot:
+        """The venue as it is now."""
+        with self.audit() as audit:
+            return audit.snapshot()
+
+    def commands(self) -> list[LoggedCommand]:
+        """Everything that was ever sent to the venue."""
+        with self.audit() as audit:
+            return audit.order_log()
+
+    def wait_positions(self) -> Snapshot:
+        """The venue once both legs have a position."""
+        return wait_until(lambda: _with_positions(self.venue()), 60, "positions on both legs")
+
+    def nothing_opened_since(self, moment: datetime, seconds: float = 2.0) -> None:
+        """The market moves on for a while, and no opening order arrives at the venue."""
+        start = self.venue().ts
+        wait_until(lambda: self.venue().ts > start + seconds * 1e9, 30, "the market to move on")
+        with self.audit() as audit:
+            opened = audit.openings(int(moment.timestamp() * 1e9))
+        assert opened == []
+
+    # The pod's API.
+
+    def key(self, name: str) -> str:
+        """One of the API keys."""
+        secret = self.cluster.api.get("v1", "Secret", f"hedgegrid-{self.name}-api", self.namespace)
+        assert secret is not None
+        return b64decode(secret["data"][name]).decode()
+
+    def call(self, method: str, path: str, body: Json | None = None, key: str = "operator") -> tuple[int, Json]:
+        """Call the pod's API; status and answer."""
+        request = urllib.request.Request(
+            f"http://{self.pod.address}:8080{path}",
+            method=method,
+            data=None if body is None else json.dumps(body).encode(),
+            headers={"X-API-Key": self.key(key), "Content-Type": "application/json"},
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=10) as answer:
+                return answer.status, json.load(answer)
+        except urllib.error.HTTPError as error:
+            return error.code, json.load(error)
+
+
+def _with_positions(found: Snapshot) -> Snapshot | None:
+    return found if all(position.quantity for position in found.positions.values()) else None
+
+
+def condition(status: Json, kind: str) -> Json:
+    """One condition of a status, empty where it hasn't got it."""
+    found: Json = next((item for item in status.get("conditions", []) if item["type"] == kind), {})
+    return found
+
+
+def kill_of(status: Json) -> Json:
+    """status.control.killSwitch."""
+    found: Json = (status.get("control") or {}).get("killSwitch") or {}
+    return found
+
+
+def moment(text: str) -> datetime:
+    """A time in an object."""
+    return datetime.fromisoformat(text)
+
+
+class Field:
+    """A namespace with an operator that watches only it."""
+
+    def __init__(self, cluster: Cluster, namespace: str) -> None:
+        self.cluster = cluster
+        self.namespace = namespace
+        self._grids: list[Grid] = []
+        self._operators: list[Operator] = []
+        install(cluster)
+        self.operator = self.new_operator("operator")
+
+    def new_operator(self, name: str, **settings: str) -> Operator:
+        """Another operator for the same namespace; not started yet."""
+        known = {"HEDGEGRID_OPERATOR_WATCH_NAMESPACES": self.namespace, "TMPDIR": str(self.cluster.folder)}
+        found = Operator(self.cluster, name=f"{name}-{self.namespace}", settings=QUICK | known | settings)
+        self._operators.append(found)
+        return found
+
+    def start(self) -> None:
+        """Start the operator and wait until it leads."""
+        self.operator.start()
+        self.operator.wait_leading()
+
+    def manifest(self, name: str = "btc", **spec: Any) -> Json:
+        """The lively example, with fields of its spec changed."""
+        found: Json = yaml.safe_load(EXAMPLE.read_text())
+        found["metadata"] = {"name": name, "namespace": self.namespace}
+        found["spec"] = merged(found["spec"], {"account": {"name": name}, "image": {"pullPolicy": "Never"}} | spec)
+        return found
+
+    def create(self, name: str = "btc", **spec: Any) -> Grid:
+        """A grid."""
+        made = self.cluster.api.create(self.manifest(name, **spec))
+        grid = Grid(self.cluster, self.namespace, name, made["metadata"]["uid"])
+        self._grids.append(grid)
+        return grid
+
+    def running(self, name: str = "btc", **spec: Any) -> Grid:
+        """A grid that trades."""
+        grid = self.create(name, **spec)
+        grid.wait_condition("Ready", "Trading")
+        return grid
+
+    def _started(self) -> Iterator[Process]:
+        for operator in self._operators:
+            with suppress(LookupError):
+                yield operator.process
+
+    def metric(self, name: str) -> dict[str, float]:
+        """Samples of one of the operator's metrics by their labels."""
+        lines = (self.operator.probe("/metrics") or "").splitlines()
+        found = (line.rpartition(" ") for line in lines if line.startswith((f"{name}{{", f"{name} ")))
+        return {series.removeprefix(name): float(value) for series, _, value in found}
+
+    def close(self) -> None:
+        """End the operators and let the objects go as they are: the namespace is emptied by force."""
+        for process in self._started():
+            if process.running:
+                process.thaw()
+                process.terminate()
+                process.wait(30)
+        for grid in self._grids:
+            if grid.get() is not None:
+                self.cluster.api.patch(API, "HedgeGrid", grid.name, grid.namespace, {"metadata": {"finalizers": None}})
+                grid.delete()
+
+
+def merged(base: Json, change: Json) -> Json:
+    """`base` with the fields of `change`, group by group."""
+    found = dict(base)
+    for name, value in change.items():
+        old = found.get(name)
+        found[name] = merged(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+    return found

@@ -1,0 +1,251 @@
+"""What the operator makes of an object, keeps as it made it, changes when it may, and refuses."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.kube import wait_until
+from tests.kube.cluster import CHECKOUT
+from tests.kube.installation import RBAC
+from tests.operator.grid_parts import API, Field, Grid, condition, kill_of, moment
+
+POSITIONS_STAY = {"exits": {"takeProfitSteps": 100}}
+"""Take-profits so far away that a position, once there, is there to stay."""
+
+
+def test_one_object_becomes_one_pod_that_trades(field: Field) -> None:
+    grid = field.running()
+    found = grid.get()
+    assert found is not None
+    assert found["metadata"]["finalizers"] == ["hedgegrid.io/flatten"]
+    assert sorted(child.split()[0] for child in grid.all_children()) == [
+        "ConfigMap",
+        "Pod",
+        "Secret",
+        "Service",
+        "ServiceAccount",
+        "StatefulSet",
+    ]
+    assert [child for child in _owned(grid) if child["kind"] != "Pod"] == []
+    status = found["status"]
+    assert status["podUID"] == grid.pod.uid
+    assert status["control"]["appliedGeneration"] == 1
+    assert status["control"]["throttle"]["effective"] == 1
+    assert {item["type"] for item in status["conditions"]} >= {"Accepted", "Progressing", "PodReady", "VenueReady"}
+    assert "the object is valid" in grid.wait_event("Accepted")
+    assert grid.wait_event("PodCreated")
+    # A key of the object's own Secret opens the pod, a wrong one doesn't.
+    assert grid.call("GET", "/control", key="viewer")[0] in {200, 403}
+    assert grid.call("GET", "/status", key="viewer")[0] == 200
+
+
+def _owned(grid: Grid) -> list[Any]:
+    kinds = (("apps/v1", "StatefulSet"), ("v1", "Service"), ("v1", "ConfigMap"), ("v1", "ServiceAccount"))
+    children = [child for version, kind in kinds for child in grid.children(api_version=version, kind=kind)]
+    return [child for child in children if child["metadata"].get("ownerReferences")]
+
+
+def test_throttle_takes_effect_without_a_restart(field: Field) -> None:
+    grid = field.running()
+    pod, boot = grid.pod.uid, grid.call("GET", "/control")[1]["bootID"]
+    full = max(command.quantity for command in grid.commands() if command.opening)
+    generation = grid.patch(throttle=0.5)
+    grid.wait(lambda seen: seen["control"]["throttle"]["effective"] == 0.5, "throttle 0.5")
+    status = grid.wait(lambda seen: seen["control"]["appliedGeneration"] == generation, "the generation")["status"]
+    assert status["control"]["throttle"]["desired"] == 0.5
+    wait_until(
+        lambda: (entries := _entry_quantities(grid)) and max(entries) == full / 2, 30, "every entry to be half as large"
+    )
+    assert (grid.pod.uid, grid.call("GET", "/control")[1]["bootID"]) == (pod, boot)
+    assert "0.5" in grid.wait_event("ThrottleApplied") + str(grid.events("ThrottleApplied"))
+
+
+def _entry_quantities(grid: Grid) -> list[Any]:
+    return [order.quantity for order in grid.venue().open_orders if order.side is order.leg.opening]
+
+
+def test_children_that_are_deleted_or_changed_are_put_back(field: Field) -> None:
+    grid = field.running()
+    api, keys = field.cluster.api, grid.key("admin")
+    config = grid.children(kind="ConfigMap")[0]["metadata"]["name"]
+    pod = grid.pod.uid
+    api.patch("v1", "Service", "hedgegrid-btc", field.namespace, {"spec": {"publishNotReadyAddresses": False}})
+    api.patch("apps/v1", "StatefulSet", "hedgegrid-btc", field.namespace, {"spec": {"replicas": 3}})
+    api.wait("apps/v1", "StatefulSet", "hedgegrid-btc", field.namespace, lambda s: s["spec"]["replicas"] == 1)
+    api.wait("v1", "Service", "hedgegrid-btc", field.namespace, lambda s: s["spec"].get("publishNotReadyAddresses"))
+    label = {"metadata": {"labels": {"hedgegrid.io/uid": None}}}
+    api.patch("v1", "ServiceAccount", "hedgegrid-btc", field.namespace, label)
+    api.wait("v1", "ServiceAccount", "hedgegrid-btc", field.namespace, lambda s: _uid_label(s) == grid.uid)
+    assert grid.pod.uid == pod
+    for kind in ("Service", "ServiceAccount"):
+        api.delete("v1", kind, "hedgegrid-btc", field.namespace)
+    api.delete("v1", "ConfigMap", config, field.namespace)
+    api.delete("v1", "Secret", "hedgegrid-btc-api", field.namespace)
+    api.delete("apps/v1", "StatefulSet", "hedgegrid-btc", field.namespace)
+    wait_until(lambda: len(grid.all_children()) == 6 and grid.pod.uid != pod, 60, "all children")
+    grid.wait_condition("Ready", "Trading")
+    # Keys that are lost are made anew; the operator's own is always the same.
+    assert grid.key("admin") != keys
+    assert grid.call("GET", "/control", key="operator")[0] == 200
+
+
+def _uid_label(obj: Any) -> str | None:
+    return (obj["metadata"].get("labels") or {}).get("hedgegrid.io/uid")
+
+
+def test_a_rollout_is_held_until_flat_and_a_lost_pod_comes_back_as_it_was(field: Field) -> None:
+    grid = field.running(**POSITIONS_STAY)
+    grid.wait_positions()
+    old = _revision(grid)
+    before = grid.pod.uid
+    grid.patch(grid={"levelsLong": 4}, pod={"env": [{"name": "COLOUR", "value": "blue"}]})
+    waiting = grid.wait_condition("Progressing", "WaitingForFlat")
+    assert "flattenBoth" in waiting["message"]
+    assert grid.wait_condition("Ready", "WaitingForFlat")["status"] == "False"
+    assert grid.pod.uid == before
+    # OnDelete alone would bring a lost pod back on the new template.
+    field.cluster.api.delete("v1", "Pod", "hedgegrid-btc-0", field.namespace, grace=0)
+    wait_until(lambda: grid.pod.uid not in {None, before}, 30, "another pod")
+    grid.wait(
+        lambda seen: seen.get("podUID") == grid.pod.uid and condition(seen, "ControlSynced")["status"] == "True", "it"
+    )
+    second = grid.pod.uid
+    assert _revision(grid) == old
+    assert grid.wait_condition("Progressing", "WaitingForFlat")["message"] == waiting["message"]
+    grid.patch(killSwitch="flattenBoth")
+    wait_until(lambda: grid.pod.uid not in {None, second} and _revision(grid) != old, 60, "the rollout")
+    status = grid.wait_phase("Flat")
+    assert grid.wait_condition("Progressing", "Idle")
+    assert kill_of(status)["state"] == "Flat"
+    assert {"name": "COLOUR", "value": "blue"} in _container(grid)["env"]
+    wait_until(lambda: len(grid.children(kind="ConfigMap")) == 1, 30, "the old ConfigMap to go")
+    grid.nothing_opened_since(moment(kill_of(status)["deliveredTime"]))
+
+
+def _container(grid: Grid) -> Any:
+    found = grid.pod.get()
+    assert found is not None
+    return found["spec"]["containers"][0]
+
+
+def _revision(grid: Grid) -> str:
+    found = grid.pod.get()
+    return found["metadata"]["annotations"]["hedgegrid.io/revision"] if found else ""
+
+
+def test_one_account_and_instrument_has_one_grid(field: Field) -> None:
+    first = field.running()
+    second = field.create("other", account={"name": "btc"})
+    refused = second.wait_condition("Accepted", "DuplicateTarget", "False")
+    assert f"{field.namespace}/btc" in refused["message"]
+    assert (second.get() or {})["status"]["phase"] == "Rejected"
+    # A kill of an object that has no pod has nothing to kill, and says so.
+    second.patch(killSwitch="flattenBoth")
+    assert "nothing to kill" in second.wait_condition("KillSwitchEngaged", "Requested")["message"]
+    second.patch(killSwitch="none")
+    assert second.all_children() == []
+    first.delete()
+    first.gone()
+    second.wait_condition("Ready", "Trading")
+
+
+def test_a_name_that_is_taken_is_never_adopted(field: Field) -> None:
+    api = field.cluster.api
+    taken = {"name": "hedgegrid-btc", "namespace": field.namespace}
+    api.create({"apiVersion": "v1", "kind": "Service", "metadata": taken, "spec": {"ports": [{"port": 80}]}})
+    grid = field.create()
+    assert "Service hedgegrid-btc" in grid.wait_condition("Accepted", "NameTaken", "False")["message"]
+    assert grid.pod.uid is None
+    found = api.get("v1", "Service", "hedgegrid-btc", field.namespace)
+    assert found is not None
+    assert "labels" not in found["metadata"]
+    api.delete("v1", "Service", "hedgegrid-btc", field.namespace)
+    grid.wait_condition("Ready", "Trading")
+
+
+def test_while_paused_nothing_is_changed_but_a_kill_gets_through(field: Field) -> None:
+    grid = field.running()
+    grid.annotate(reconcile="disabled")
+    grid.wait_condition("Paused", "ReconcileAnnotation", "True")
+    field.cluster.api.delete("v1", "Service", "hedgegrid-btc", field.namespace)
+    grid.patch(throttle=0.25, killSwitch="flattenBoth")
+    status = grid.wait_phase("Flat")
+    assert status["control"]["throttle"]["effective"] == 1
+    assert field.cluster.api.get("v1", "Service", "hedgegrid-btc", field.namespace) is None
+    grid.annotate(reconcile=None)
+    grid.wait(lambda seen: seen["control"]["throttle"]["effective"] == 0.25, "the throttle")
+    field.cluster.api.wait("v1", "Service", "hedgegrid-btc", field.namespace, lambda _: True)
+
+
+def test_an_unreadable_spec_is_refused_and_still_killed(field: Field) -> None:
+    grid = field.running()
+    path = f"/apis/{API}/namespaces/{field.namespace}/hedgegrids/btc"
+    # The schema lets no such object in; one of a newer schema may look like it to this operator.
+    with AnySchema(field):
+        change = {"spec": {"killSwitch": "haltEverythingForGood", "leverage": 20}}
+        field.cluster.api.request("PATCH", path, change, "application/merge-patch+json")
+        refused = grid.wait_condition("Accepted", "InvalidSpec", "False")
+        assert "spec.killSwitch" in refused["message"]
+        status = grid.wait(lambda seen: kill_of(seen).get("state") == "Halted", "the kill")["status"]
+        assert kill_of(status)["effective"] == "haltEntries"
+        grid.nothing_opened_since(moment(kill_of(status)["flatTime"]))
+
+
+class AnySchema:
+    """The CRD accepts anything for a while."""
+
+    def __init__(self, field: Field) -> None:
+        self._api = field.cluster.api
+        self._crd = self._api.get("apiextensions.k8s.io/v1", "CustomResourceDefinition", "hedgegrids.hedgegrid.io")
+
+    def __enter__(self) -> None:
+        assert self._crd is not None
+        version = {**self._crd["spec"]["versions"][0]}
+        version["schema"] = {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}
+        self._write([version])
+
+    def __exit__(self, *_: object) -> None:
+        assert self._crd is not None
+        self._write(self._crd["spec"]["versions"])
+
+    def _write(self, versions: list[Any]) -> None:
+        name = "hedgegrids.hedgegrid.io"
+        self._api.patch(
+            "apiextensions.k8s.io/v1", "CustomResourceDefinition", name, None, {"spec": {"versions": versions}}
+        )
+
+
+def test_the_role_that_ships_is_all_that_is_needed_and_no_more(field: Field) -> None:
+    grid = field.running()
+    grid.patch(exits={"takeProfitSteps": 3}, killSwitch="flattenBoth")
+    grid.wait_phase("Flat")
+    grid.wait_condition("Progressing", "Idle")
+    wait_until(lambda: len(grid.children(kind="ConfigMap")) == 1, 30, "the old ConfigMap to go")
+    grid.delete()
+    grid.gone()
+    requests = field.metric("hedgegrid_operator_api_requests_total")
+    assert [series for series in requests if 'code="403"' in series] == []
+    used = {(_label(series, "verb"), _label(series, "resource")) for series in requests}
+    # Server-Side Apply makes what isn't there: the role has to allow both verbs.
+    made = {"statefulsets", "configmaps", "services", "serviceaccounts", "secrets"}
+    used |= {("create", resource) for verb, resource in used if verb == "patch" and resource in made}
+    # The Lease is made once for all tests, and the watches have a client of their own.
+    used |= {("create", "leases")} | {("watch", resource) for resource in ("hedgegrids", "statefulsets", "pods")}
+    assert used == set(_allowed())
+
+
+def _label(series: str, name: str) -> str:
+    return series.partition(f'{name}="')[2].partition('"')[0]
+
+
+def _allowed() -> Iterable[tuple[str, str]]:
+    documents = yaml.safe_load_all((CHECKOUT / RBAC).read_text())
+    for rule in (rule for found in documents for rule in found.get("rules", [])):
+        yield from ((verb, resource) for verb in rule["verbs"] for resource in rule["resources"])
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz"])
+def test_probes_answer(field: Field, path: str) -> None:
+    assert field.operator.probe(path) == "ok"
