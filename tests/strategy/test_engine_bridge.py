@@ -22,7 +22,7 @@ from naut_hedgegrid.domain.values import (
     Quote,
     VenueState,
 )
-from naut_hedgegrid.engine.node import SimNode
+from naut_hedgegrid.engine.node import NodeError, SimNode
 from naut_hedgegrid.venues.sim.audit import Audit
 from naut_hedgegrid.venues.sim.faults import Faults
 from tests.strategy.node_parts import D, Recorder, bars_of, replay_file, synthetic_file, until
@@ -442,3 +442,43 @@ async def test_wait_returns_after_a_stop(rig: Rig) -> None:
     async with asyncio.timeout(5):
         await waiting
     assert not rig.node.running
+
+
+async def test_an_engine_that_ends_by_itself_is_told(rig: Rig) -> None:
+    strategy = await rig.start(file=synthetic_file())
+    node = rig.node
+    assert node is not None
+    assert node._assembly is not None
+    waiting = asyncio.create_task(node.wait())
+    await until(lambda: bool(strategy.quotes))
+    node._assembly.handle.stop()
+    with pytest.raises(NodeError, match="ended by itself"):
+        async with asyncio.timeout(10):
+            await waiting
+    assert not node.running
+    assert strategy.stopped == 1
+    assert [where for where, _ in rig.errors] == ["engine"]
+    await node.stop()
+    with rig.audit() as audit:
+        assert audit.snapshot().flat
+
+
+async def test_an_instrument_with_whole_steps_and_fine_ticks(rig: Rig) -> None:
+    filters = {
+        "tickSize": "0.0000001",
+        "stepSize": "1",
+        "minQty": "1",
+        "maxQty": "100000000",
+        "marketMaxQty": "100000000",
+    }
+    prices = ["0.0100001", "0.0100002", "0.0099999", "0.0100001"]
+    file = replay_file(
+        bars_of(rig.folder / "bars.csv", prices), instrument="1000PEPEUSDT-PERP.BINANCE", filters=filters
+    )
+    strategy = await rig.start(file=file)
+    strategy.market("a", SHORT, "100000")
+    await rig.rest()
+    assert strategy.told("a") == ["OrderAccepted", "OrderFilled"], strategy.events
+    (fill,) = strategy.fills
+    assert (fill.price, fill.quantity, fill.commission) == (D("0.0100001"), D(100_000), D("0.500005"))
+    assert strategy.quotes[1].mark == D("0.0100002")

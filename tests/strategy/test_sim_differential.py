@@ -26,7 +26,7 @@ from nautilus_trader.model import (
 from nautilus_trader.risk import RiskEngineConfig
 from nautilus_trader.trading import Strategy, StrategyConfig
 
-from naut_hedgegrid.domain.values import Leg, OrderKind, OrderRequest, Quote, Side
+from naut_hedgegrid.domain.values import Leg, OrderEvent, OrderKind, OrderRequest, Quote, Side
 from naut_hedgegrid.domain.values import OrderFilled as BookFilled
 from naut_hedgegrid.engine.translation import Translation
 from naut_hedgegrid.venues.sim.book import Book
@@ -54,9 +54,20 @@ class Grid:
             for level in LEVELS:
                 self._put(leg, level, 0, "E")
 
+    def quote(self, number: int) -> None:
+        """Each hundredth tick a market order, in turn opening and closing a leg."""
+        turn, rest = divmod(number, 100)
+        if rest:
+            return
+        leg = (Leg.LONG, Leg.SHORT)[(turn - 1) // 2 % 2]
+        side = leg.opening if turn % 2 else leg.closing
+        self.send(OrderRequest(f"{leg}-0-M-{number}", leg, side, OrderKind.MARKET, D("0.005")))
+
     def filled(self, identity: str, quantity: Decimal, price: Decimal, commission: Decimal) -> None:
         self.fills.append((identity, quantity, price, commission))
         leg, level, role, number = identity.split("-")
+        if role == "M":
+            return
         if role == "E":
             self._put(Leg(leg), int(level), int(number), "T")
         else:
@@ -84,16 +95,21 @@ def by_book(path: Path, rules: VenueRules, bids: list[Decimal]) -> tuple[list[Fi
     grid = Grid(waiting.append)
     for number, bid in enumerate(bids, 1):
         events = book.on_quote(Quote(bid, bid + D("0.1"), bid + D("0.05"), number * SECOND), Place("walk", str(number)))
+        _told(grid, events)
         if number == 1:
             grid.start()
-        while events or waiting:
-            for event in events:
-                if isinstance(event, BookFilled):
-                    grid.filled(event.client_order_id, event.quantity, event.price, event.commission)
-            events = book.submit(waiting.pop(0), number * SECOND) if waiting else []
+        grid.quote(number)
+        while waiting:
+            _told(grid, book.submit(waiting.pop(0), number * SECOND))
     wallet = book.account().wallet
     book.close()
     return grid.fills, wallet
+
+
+def _told(grid: Grid, events: list[OrderEvent]) -> None:
+    for event in events:
+        if isinstance(event, BookFilled):
+            grid.filled(event.client_order_id, event.quantity, event.price, event.commission)
 
 
 class EngineGrid(Strategy):
@@ -103,15 +119,16 @@ class EngineGrid(Strategy):
         super().__init__(StrategyConfig(strategy_id=StrategyId("GRID-001"), oms_type=OmsType.HEDGING))
         self.words = words
         self.grid = Grid(self._send)
-        self.began = False
+        self.quotes = 0
 
     def on_start(self) -> None:
         self.subscribe_quotes(self.words.instrument_id)
 
     def on_quote(self, quote: QuoteTick) -> None:
-        if not self.began:
-            self.began = True
+        self.quotes += 1
+        if self.quotes == 1:
             self.grid.start()
+        self.grid.quote(self.quotes)
 
     def on_order_filled(self, event: OrderFilled) -> None:
         assert event.commission is not None
@@ -119,15 +136,15 @@ class EngineGrid(Strategy):
         self.grid.filled(str(event.client_order_id), quantity, price, event.commission.as_decimal())
 
     def _send(self, order: OrderRequest) -> None:
-        assert order.price is not None
         # The backtest engine would grow a reduce-only order to the whole position.
-        sent = self.order_factory.limit(
-            self.words.instrument_id,
-            OrderSide.BUY if order.side is Side.BUY else OrderSide.SELL,
-            self.words.quantity(order.quantity),
-            self.words.price(order.price),
-            client_order_id=ClientOrderId(order.client_order_id),
-        )
+        words, factory, identity = self.words, self.order_factory, ClientOrderId(order.client_order_id)
+        side, quantity = OrderSide.BUY if order.side is Side.BUY else OrderSide.SELL, words.quantity(order.quantity)
+        if order.price is None:
+            sent = factory.market(words.instrument_id, side, quantity, client_order_id=identity)
+        else:
+            sent = factory.limit(
+                words.instrument_id, side, quantity, words.price(order.price), client_order_id=identity
+            )
         self.submit_order(sent, position_id=self.words.position_ids[order.leg])
 
 

@@ -15,7 +15,8 @@ from nautilus_trader.model import TraderId
 
 from naut_hedgegrid.engine.bridge import BridgeStrategy
 from naut_hedgegrid.engine.data_client import SimDataClient
-from naut_hedgegrid.engine.execution_client import SimExecutionClient, SimVenue
+from naut_hedgegrid.engine.execution_client import SimExecutionClient
+from naut_hedgegrid.engine.venue import SimVenue
 
 _CLIENT = "SIM"
 _IN_FLIGHT_MS = 5_000

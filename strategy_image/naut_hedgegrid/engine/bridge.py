@@ -21,8 +21,8 @@ from naut_hedgegrid.domain.values import (
     OrderRejected,
     Quote,
 )
-from naut_hedgegrid.engine.execution_client import SimVenue
 from naut_hedgegrid.engine.translation import Translation
+from naut_hedgegrid.engine.venue import SimVenue
 
 
 class BridgeStrategy(Strategy):
@@ -73,9 +73,8 @@ class BridgeStrategy(Strategy):
 
     def on_order_denied(self, event: EngineDenied) -> None:
         """The engine has refused an order: it never got to the venue."""
-        traffic = self._venue.traffic
-        traffic.commands_entered += 1
-        traffic.commands_arrived += 1
+        self._venue.traffic.command_entered()
+        self._venue.traffic.command_arrived()
         denied = OrderRejected(str(event.client_order_id), event.reason, False, self._venue.now())
         self._venue.delivery.order_event_aside(denied)
 

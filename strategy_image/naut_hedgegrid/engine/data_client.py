@@ -43,7 +43,7 @@ class SimDataClient(MarketDataClient):
         words = self._translation
         now = self.clock.timestamp_ns()
         self._handle_data(MarkPriceUpdate(words.instrument_id, words.mark_price(quote.mark), quote.ts, now))
-        self._traffic.quotes_sent += 1
+        self._traffic.quote_sent()
         bid, ask = words.price(quote.bid), words.price(quote.ask)
         self._handle_data(QuoteTick(words.instrument_id, bid, ask, _SIZE, _SIZE, quote.ts, now))
 

@@ -11,7 +11,7 @@ from naut_hedgegrid.domain.ports import TradingStrategy, VenueGateway
 from naut_hedgegrid.domain.values import OrderEvent, Quote, VenueState
 from naut_hedgegrid.engine.errors import ErrorReports
 from naut_hedgegrid.engine.inbox import Inbox
-from naut_hedgegrid.engine.traffic import Traffic, wait_until
+from naut_hedgegrid.engine.traffic import Traffic
 
 _PATIENCE_SECONDS = 1.0
 
@@ -51,8 +51,10 @@ class Delivery:
         """A quote out of the engine."""
 
         def deliver() -> None:
-            self._traffic.quotes_seen += 1
-            self._strategy.on_quote(quote)
+            try:
+                self._strategy.on_quote(quote)
+            finally:
+                self._traffic.quote_seen()
 
         self._inbox.post("on_quote", deliver)
 
@@ -60,8 +62,10 @@ class Delivery:
         """An event out of the engine."""
 
         def deliver() -> None:
-            self._traffic.events_seen += 1
-            self._strategy.on_order_event(event)
+            try:
+                self._strategy.on_order_event(event)
+            finally:
+                self._traffic.event_seen()
 
         self._inbox.post("on_order_event", deliver)
 
@@ -91,18 +95,20 @@ class Delivery:
 
     def _aside(self, name: str, call: Callable[[], None]) -> None:
         traffic = self._traffic
-        traffic.answers_due += 1
-        sent = traffic.events_sent
+        traffic.answer_due()
+        seen = traffic.events_so_far_seen()
 
         def deliver() -> None:
-            traffic.answers_due -= 1
-            call()
+            try:
+                call()
+            finally:
+                traffic.answered()
 
         async def deliver_behind() -> None:
-            await wait_until(lambda: traffic.events_seen >= sent, _PATIENCE_SECONDS)
+            await traffic.until(seen, _PATIENCE_SECONDS)
             self._inbox.post(name, deliver)
 
-        if traffic.events_seen >= sent:
+        if seen():
             self._inbox.post(name, deliver)
         else:
             self.spawn(deliver_behind())

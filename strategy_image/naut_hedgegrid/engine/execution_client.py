@@ -5,7 +5,6 @@ leave its order initialized for ever, so it becomes a rejection.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 
 from nautilus_trader.common import Clock
@@ -43,34 +42,15 @@ from naut_hedgegrid.domain.values import (
     OrderRequest,
     Side,
 )
-from naut_hedgegrid.engine.delivery import Delivery
-from naut_hedgegrid.engine.errors import ErrorReports
 from naut_hedgegrid.engine.reports import Reports
-from naut_hedgegrid.engine.traffic import Traffic
-from naut_hedgegrid.engine.translation import Translation
-from naut_hedgegrid.engine.wire import Wire
+from naut_hedgegrid.engine.venue import SimVenue
 from naut_hedgegrid.venues.sim.account import Account, money
-from naut_hedgegrid.venues.sim.book import Book
 from naut_hedgegrid.venues.sim.refusals import NO_SUCH_ORDER
 
 # The venue's own words for a command that it hasn't carried out.
 _NOT_EXECUTED = "-1001 Internal error; unable to process your request. Please try again."
 
 type EngineOrder = LimitOrder | MarketOrder
-
-
-@dataclass(frozen=True, slots=True)
-class SimVenue:
-    """The book with what lies between it and the engine."""
-
-    book: Book
-    wire: Wire
-    now: Callable[[], int]
-    """Market time."""
-    translation: Translation
-    traffic: Traffic
-    delivery: Delivery
-    errors: ErrorReports
 
 
 class SimExecutionClient(ExecutionClient):
@@ -102,8 +82,6 @@ class SimExecutionClient(ExecutionClient):
         self._reports = Reports(venue.translation)
         self._account_sent: Account | None = None
 
-    # Out of the book --------------------------------------------------------------------------------------------
-
     def emit(self, events: Sequence[OrderEvent]) -> None:
         """Send what the book has committed to the engine, and the account where it changed."""
         for event in events:
@@ -119,7 +97,7 @@ class SimExecutionClient(ExecutionClient):
             self._venue.delivery.order_event_aside(event)
             return
         self._generate(order, VenueOrderId(event.client_order_id), event)
-        self._venue.traffic.events_sent += 1
+        self._venue.traffic.event_sent()
 
     def _generate(
         self,
@@ -167,8 +145,6 @@ class SimExecutionClient(ExecutionClient):
         self.generate_account_state([balance], [margin], True, standing.ts)
         self._account_sent = standing.account
 
-    # Into the book ----------------------------------------------------------------------------------------------
-
     async def _connect(self) -> None:
         self._emit_account()  # without an account the engine denies every order
 
@@ -183,12 +159,12 @@ class SimExecutionClient(ExecutionClient):
         self._send(partial(self._cancelled, str(command.client_order_id)))
 
     def _send(self, carry_out: Callable[[], Sequence[OrderEvent]]) -> None:
-        self._venue.traffic.commands_entered += 1
+        self._venue.traffic.command_entered()
         self._venue.wire.send(partial(self._arrive, carry_out))
 
     def _arrive(self, carry_out: Callable[[], Sequence[OrderEvent]]) -> None:
         events = carry_out()
-        self._venue.traffic.commands_arrived += 1
+        self._venue.traffic.command_arrived()
         self.emit(events)
 
     def _submitted(self, order: EngineOrder, position_id: PositionId | None) -> Sequence[OrderEvent]:
@@ -222,8 +198,6 @@ class SimExecutionClient(ExecutionClient):
             price=order.price.as_decimal() if limit else None,
             post_only=limit and order.is_post_only,
         )
-
-    # What the engine asks ---------------------------------------------------------------------------------------
 
     async def _query_account(self, command: QueryAccount) -> None:  # noqa: ARG002  the engine's signature
         self._emit_account()

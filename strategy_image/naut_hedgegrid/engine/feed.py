@@ -10,8 +10,9 @@ import sqlite3
 import time
 
 from naut_hedgegrid.engine.data_client import SimDataClient
-from naut_hedgegrid.engine.execution_client import SimExecutionClient, SimVenue
-from naut_hedgegrid.engine.traffic import wait_until
+from naut_hedgegrid.engine.execution_client import SimExecutionClient
+from naut_hedgegrid.engine.polling import poll
+from naut_hedgegrid.engine.venue import SimVenue
 from naut_hedgegrid.venues.sim.market import Market, Tick
 
 _log = logging.getLogger(__name__)
@@ -69,13 +70,18 @@ class MarketFeed:
         await self._rest()
 
     async def _rest(self) -> None:
-        """Wait for the strategy: until it has seen the quote, in a replay until all is done that follows from it."""
-        traffic, idle = self._venue.traffic, self._venue.delivery.idle
+        """Wait for the strategy: until it has seen the quote; in a replay, until all is done that follows from it."""
+        traffic = self._venue.traffic
         if self._market.wall_clock:
-            await wait_until(lambda: traffic.quotes_seen >= traffic.quotes_sent, self._patience)
-        elif await wait_until(lambda: traffic.at_rest and (idle() or not self._waits_for_idle), self._patience):
-            self._waits_for_idle = self._waits_for_idle or idle()
-        else:
-            _log.warning("replay goes on after %s s: at rest: %s, idle: %s", self._patience, traffic, idle())
+            await traffic.until(lambda: traffic.quotes_seen, self._patience)
+            return
+        idle = self._venue.delivery.idle
+        rests = await traffic.until(lambda: traffic.at_rest, self._patience)
+        while rests and self._waits_for_idle and not idle():
+            # An answer of the store, say, comes without any traffic.
+            rests = await poll(lambda: idle() or not traffic.at_rest, self._patience)
+            rests = rests and await traffic.until(lambda: traffic.at_rest, self._patience)
+        if not rests:
+            _log.warning("the replay goes on after %s s: %s; strategy idle: %s", self._patience, traffic, idle())
             traffic.forget()
-            self._waits_for_idle = idle()
+        self._waits_for_idle = idle()

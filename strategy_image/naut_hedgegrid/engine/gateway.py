@@ -1,5 +1,7 @@
 """The strategy's way to the venue: `VenueGateway` over the engine."""
 
+from collections.abc import Callable
+
 from nautilus_trader.model import ClientOrderId
 from nautilus_trader.trading import Strategy
 
@@ -10,9 +12,9 @@ from naut_hedgegrid.domain.values import (
     OrderRejected,
     OrderRequest,
 )
-from naut_hedgegrid.engine.execution_client import EngineOrder, SimVenue
-from naut_hedgegrid.engine.traffic import wait_until
+from naut_hedgegrid.engine.execution_client import EngineOrder
 from naut_hedgegrid.engine.translation import ORDER_SIDES
+from naut_hedgegrid.engine.venue import SimVenue
 from naut_hedgegrid.venues.sim.refusals import DUPLICATE_ID, UNKNOWN_ORDER
 
 _PATIENCE_SECONDS = 1.0
@@ -39,7 +41,7 @@ class EngineGateway:
             self._sender.submit_order(  # pyright: ignore[reportUnknownMemberType]  the stubs say `dict`
                 self._in_engine_words(order), position_id=venue.translation.position_ids[order.leg]
             )
-            venue.traffic.commands_sent += 1
+            venue.traffic.command_sent()
         except Exception as error:  # noqa: BLE001  whatever it was, the strategy has to learn that nothing was sent
             venue.errors.report("submit", error)
             self._reject(order, f"not handed over: {error}")
@@ -55,7 +57,7 @@ class EngineGateway:
                 venue.delivery.order_event_aside(CancelRejected(client_order_id, str(UNKNOWN_ORDER), venue.now()))
                 return
             self._sender.cancel_order(ClientOrderId(client_order_id))  # pyright: ignore[reportUnknownMemberType]  the stubs say `dict`
-            venue.traffic.commands_sent += 1
+            venue.traffic.command_sent()
         except Exception as error:  # noqa: BLE001  as in `submit`
             venue.errors.report("cancel", error)
             reason = f"not handed over: {error}"
@@ -64,21 +66,21 @@ class EngineGateway:
     def request_state(self, after_trade_id: int) -> None:
         """Ask for the venue's state as it is once all commands sent so far have arrived."""
         traffic = self._venue.traffic
-        traffic.answers_due += 1
-        self._venue.delivery.spawn(self._answer(after_trade_id, traffic.commands_sent))
+        traffic.answer_due()
+        self._venue.delivery.spawn(self._answer(after_trade_id, traffic.commands_so_far_entered()))
 
     def account(self) -> AccountState | None:
         """The account's figures."""
         return self._venue.book.account()
 
-    async def _answer(self, after_trade_id: int, commands: int) -> None:
+    async def _answer(self, after_trade_id: int, entered: Callable[[], bool]) -> None:
         venue = self._venue
         try:
-            await wait_until(lambda: venue.traffic.commands_entered >= commands, _PATIENCE_SECONDS)
+            await venue.traffic.until(entered, _PATIENCE_SECONDS)
             await venue.wire.passed()
             venue.delivery.venue_state_aside(venue.book.state(after_trade_id))
         finally:
-            venue.traffic.answers_due -= 1
+            venue.traffic.answered()
 
     def _known(self, client_order_id: str) -> EngineOrder | None:
         return self._sender.cache.order(ClientOrderId(client_order_id))

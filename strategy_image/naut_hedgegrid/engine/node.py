@@ -13,11 +13,12 @@ from naut_hedgegrid.engine.agreement import VenueDisagreementError, differences
 from naut_hedgegrid.engine.assembly import Assembly, assembled
 from naut_hedgegrid.engine.delivery import Delivery
 from naut_hedgegrid.engine.errors import ErrorHook, ErrorReports
-from naut_hedgegrid.engine.execution_client import SimVenue
 from naut_hedgegrid.engine.feed import MarketFeed
 from naut_hedgegrid.engine.gateway import EngineGateway
-from naut_hedgegrid.engine.traffic import Traffic, wait_until
+from naut_hedgegrid.engine.polling import poll
+from naut_hedgegrid.engine.traffic import Traffic
 from naut_hedgegrid.engine.translation import Translation
+from naut_hedgegrid.engine.venue import SimVenue
 from naut_hedgegrid.engine.wire import Wire
 from naut_hedgegrid.venues.instrument import instrument_of
 from naut_hedgegrid.venues.sim.book import Book
@@ -68,6 +69,7 @@ class SimNode:
         """What is on its way between strategy and venue."""
         self._market_ended = asyncio.Event()
         self._stopping = False
+        self._failure: NodeError | None = None
         self._venue: SimVenue | None = None
         self._assembly: Assembly | None = None
         self._engine: asyncio.Future[None] | None = None
@@ -101,14 +103,17 @@ class SimNode:
         doesn't start, and VenueDisagreementError where it didn't take over what the venue holds. Nothing was sent
         then, and nothing is left running.
         """
+        if self._engine is not None:
+            raise NodeError("a node starts once; make another")
         market = market_of(self._file)
         venue = self._venue = self._connected(market)
         try:
-            assembly = await self._running_engine(venue)
+            assembly, engine = await self._running_engine(venue)
             feed = MarketFeed(market, venue, assembly.data, assembly.execution, _PATIENCE_SECONDS + 5 * self._latency)
             venue.delivery.begin(EngineGateway(assembly.bridge, venue))
             self._feeding = asyncio.get_running_loop().create_task(feed.run())
             self._feeding.add_done_callback(self._fed)
+            engine.add_done_callback(self._ended)
         except BaseException:
             await self.stop()
             raise
@@ -125,11 +130,12 @@ class SimNode:
         if self._feeding is not None:
             self._feeding.cancel()
             await asyncio.wait([self._feeding])
-        await wait_until(lambda: self.traffic.at_rest, 1.0 + 2 * self._latency)
+        await self.traffic.until(lambda: self.traffic.at_rest, 1.0 + 2 * self._latency)
         venue.delivery.end()
         if assembly is not None and self._engine is not None:
             assembly.handle.stop()
             await asyncio.wait([self._engine], timeout=_STOP_SECONDS)
+            self._engine.cancel()
             assembly.drop()
         venue.book.close()
         self._venue = self._assembly = self._feeding = None
@@ -141,9 +147,8 @@ class SimNode:
         if engine is None:
             return
         await asyncio.wait([engine])
-        if self._venue is not None and not self._stopping:
-            error = None if engine.cancelled() else engine.exception()
-            raise NodeError(f"the engine has ended by itself: {error or 'it says nothing'}") from error
+        if self._failure is not None:
+            raise self._failure
 
     async def wait_for_market_end(self) -> None:
         """Return when a replay is over and the strategy has come to rest."""
@@ -165,18 +170,20 @@ class SimNode:
             errors=self.errors,
         )
 
-    async def _running_engine(self, venue: SimVenue) -> Assembly:
+    async def _running_engine(self, venue: SimVenue) -> tuple[Assembly, asyncio.Future[None]]:
         assembly = self._assembly = assembled(venue, self._file.sim.latency_ms, self._log_level)
         handle = assembly.handle
         engine = self._engine = asyncio.ensure_future(assembly.run())
-        await wait_until(lambda: handle.is_running or engine.done(), _START_SECONDS)
+        await poll(lambda: handle.is_running or engine.done(), _START_SECONDS)
         if engine.done() or not handle.is_running:
-            error = engine.exception() if engine.done() and not engine.cancelled() else None
+            error = _error_of(engine)
             raise NodeError(f"the engine doesn't run after its start: {error or handle.state}") from error
-        found = differences(assembly.bridge.cache, venue.book.state(venue.book.standing.last_trade_id), venue.translation)
+        found = differences(
+            assembly.bridge.cache, venue.book.state(venue.book.standing.last_trade_id), venue.translation
+        )
         if found:
             raise VenueDisagreementError("engine and venue differ after the start: " + "; ".join(found))
-        return assembly
+        return assembly, engine
 
     def _fed(self, feeding: asyncio.Task[None]) -> None:
         if feeding.cancelled():
@@ -185,3 +192,17 @@ class SimNode:
             self.errors.report("market", error)
         else:
             self._market_ended.set()
+
+    def _ended(self, engine: asyncio.Future[None]) -> None:
+        error = _error_of(engine)
+        if self._stopping and error is None:
+            return
+        self._failure = NodeError(f"the engine has ended by itself: {error or 'it says nothing'}")
+        self._failure.__cause__ = error
+        self.errors.report("engine", self._failure)
+        if self._feeding is not None:
+            self._feeding.cancel()
+
+
+def _error_of(engine: asyncio.Future[None]) -> BaseException | None:
+    return engine.exception() if engine.done() and not engine.cancelled() else None
