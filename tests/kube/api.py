@@ -26,6 +26,7 @@ class Api:
 
     def __init__(self, server: str, context: ssl.SSLContext, token: str | None = None) -> None:
         self.server = server
+        self.context = context
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
         self._pool = urllib3.PoolManager(ssl_context=context, maxsize=16, timeout=30.0, retries=False)
         self._plurals: dict[tuple[str, str], tuple[str, bool]] = {}

@@ -1,0 +1,64 @@
+"""`python -m tests.bench`: measure, print the page, and write it with its figures to docs/."""
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.bench import delivery, startup
+from tests.bench.machine import machine
+from tests.bench.report import Results
+from tests.bench.rig import Rig
+from tests.kube import ClusterUnavailable
+from tests.kube.cluster import CHECKOUT
+
+KILLS, STARTS = 200, 10
+QUICK_KILLS, QUICK_STARTS = 20, 2
+
+
+def main() -> int:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="a minute instead of ten; writes only where --output says")
+    parser.add_argument("--output", type=Path, help="folder for benchmarks.md and benchmarks.json [docs]")
+    options = parser.parse_args()
+    output: Path | None = options.output or (None if options.quick else CHECKOUT / "docs")
+    kills, starts = (QUICK_KILLS, QUICK_STARTS) if options.quick else (KILLS, STARTS)
+    try:
+        results = _measure(kills, starts)
+    except ClusterUnavailable as reason:
+        print(f"error: {reason}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("Interrupted: nothing is written.", file=sys.stderr)
+        return 130
+    print(results.page())
+    if output is not None:
+        (output / "benchmarks.md").write_text(results.page())
+        (output / "benchmarks.json").write_text(results.json())
+    return 0
+
+
+def _measure(kills: int, starts: int) -> Results:
+    with tempfile.TemporaryDirectory(prefix="hedgegrid-bench-") as folder:
+        rig = Rig(Path(folder))
+        here = machine("")
+        try:
+            _say("Starting a cluster and the operator.")
+            rig.start()
+            here["Kubernetes"] = rig.cluster.version
+            _say(f"{starts} grids, one after the other, from apply to ready:")
+            started = startup.measure(rig, starts, _say)
+            _say(f"{kills} kills of a trading grid, and {kills} bare deliveries, in turns:")
+            bare, killed = delivery.measure(rig, kills, _say)
+            return Results(here, bare, killed, started, rig.operator.process.rss_bytes())
+        finally:
+            rig.cluster.stop()
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
