@@ -1,6 +1,9 @@
 """What a strategy behind the engine sees of its orders."""
 
 import asyncio
+import gc
+import sys
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -428,8 +431,29 @@ async def test_after_the_stop_nothing_is_sent_and_nothing_raised(rig: Rig) -> No
     await asyncio.sleep(0)
     assert len(strategy.heard) == heard
     assert strategy.stopped == 1
+    assert rig.errors == []
     with rig.audit() as audit:
         assert audit.order_log() == []
+
+
+async def test_a_stopped_node_leaves_nothing_that_could_end_on_another_thread(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Engine objects must not: and the garbage collector runs on whichever thread it likes."""
+    complaints: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda complaint: complaints.append(complaint.exc_value))
+    strategy = await rig.start()
+    strategy.market("a", LONG, "0.010")
+    await rig.rest()
+    assert rig.node is not None
+    gc.disable()
+    await rig.node.stop()
+    rig.node = None
+    collector = threading.Thread(target=gc.collect)
+    collector.start()
+    collector.join()
+    gc.enable()
+    assert complaints == []
 
 
 async def test_wait_returns_after_a_stop(rig: Rig) -> None:

@@ -13,7 +13,7 @@ from naut_hedgegrid.domain.values import (
     OrderRequest,
 )
 from naut_hedgegrid.engine.execution_client import EngineOrder
-from naut_hedgegrid.engine.translation import ORDER_SIDES
+from naut_hedgegrid.engine.translation import ORDER_SIDES, Translation
 from naut_hedgegrid.engine.venue import SimVenue
 from naut_hedgegrid.venues.sim.refusals import DUPLICATE_ID, UNKNOWN_ORDER
 
@@ -25,21 +25,28 @@ class EngineGateway:
 
     def __init__(self, sender: Strategy, venue: SimVenue) -> None:
         """`sender` is the engine's strategy in whose name orders go out."""
-        self._sender = sender
+        self._sender: Strategy | None = sender
         self._venue = venue
+
+    def close(self) -> None:
+        """Send nothing any more, and let go of the engine: its objects must end on the loop's thread."""
+        self._sender = None
 
     def submit(self, order: OrderRequest) -> None:
         """Send an order.
 
         Ids that the engine knows, of ended orders too, are refused here: it would overwrite the order it has.
         """
-        venue = self._venue
+        sender, venue = self._sender, self._venue
+        if sender is None:
+            return
         try:
-            if self._known(order.client_order_id) is not None:
+            if _known(sender, order.client_order_id) is not None:
                 self._reject(order, str(DUPLICATE_ID))
                 return
-            self._sender.submit_order(  # pyright: ignore[reportUnknownMemberType]  the stubs say `dict`
-                self._in_engine_words(order), position_id=venue.translation.position_ids[order.leg]
+            position_id = venue.translation.position_ids[order.leg]
+            sender.submit_order(  # pyright: ignore[reportUnknownMemberType]  the stubs say `dict`
+                _in_engine_words(order, sender, venue.translation), position_id=position_id
             )
             venue.traffic.command_sent()
         except Exception as error:  # noqa: BLE001  whatever it was, the strategy has to learn that nothing was sent
@@ -48,15 +55,17 @@ class EngineGateway:
 
     def cancel(self, client_order_id: str) -> None:
         """Ask to cancel; a second request while the first is under way adds nothing."""
-        venue = self._venue
+        sender, venue = self._sender, self._venue
+        if sender is None:
+            return
         try:
-            order = self._known(client_order_id)
+            order = _known(sender, client_order_id)
             if order is not None and order.is_pending_cancel:
                 return
             if order is None or order.is_closed:
                 venue.delivery.order_event_aside(CancelRejected(client_order_id, str(UNKNOWN_ORDER), venue.now()))
                 return
-            self._sender.cancel_order(ClientOrderId(client_order_id))  # pyright: ignore[reportUnknownMemberType]  the stubs say `dict`
+            sender.cancel_order(ClientOrderId(client_order_id))  # pyright: ignore[reportUnknownMemberType]  likewise
             venue.traffic.command_sent()
         except Exception as error:  # noqa: BLE001  as in `submit`
             venue.errors.report("cancel", error)
@@ -65,6 +74,8 @@ class EngineGateway:
 
     def request_state(self, after_trade_id: int) -> None:
         """Ask for the venue's state as it is once all commands sent so far have arrived."""
+        if self._sender is None:
+            return
         traffic = self._venue.traffic
         traffic.answer_due()
         self._venue.delivery.spawn(self._answer(after_trade_id, traffic.commands_so_far_entered()))
@@ -82,29 +93,30 @@ class EngineGateway:
         finally:
             venue.traffic.answered()
 
-    def _known(self, client_order_id: str) -> EngineOrder | None:
-        return self._sender.cache.order(ClientOrderId(client_order_id))
-
     def _reject(self, order: OrderRequest, reason: str) -> None:
         rejected = OrderRejected(order.client_order_id, reason, False, self._venue.now())
         self._venue.delivery.order_event_aside(rejected)
 
-    def _in_engine_words(self, order: OrderRequest) -> EngineOrder:
-        words, factory = self._venue.translation, self._sender.order_factory
-        instrument_id, side = words.instrument_id, ORDER_SIDES[order.side]
-        identity, quantity = ClientOrderId(order.client_order_id), words.quantity(order.quantity)
-        if order.kind is OrderKind.MARKET:
-            return factory.market(
-                instrument_id, side, quantity, reduce_only=order.reduce_only, client_order_id=identity
-            )
-        if order.price is None:
-            raise ValueError(f"limit order {order.client_order_id} has no price")
-        return factory.limit(
-            instrument_id,
-            side,
-            quantity,
-            words.price(order.price),
-            post_only=order.post_only,
-            reduce_only=order.reduce_only,
-            client_order_id=identity,
+
+def _known(sender: Strategy, client_order_id: str) -> EngineOrder | None:
+    return sender.cache.order(ClientOrderId(client_order_id))
+
+
+def _in_engine_words(order: OrderRequest, sender: Strategy, words: Translation) -> EngineOrder:
+    factory, side = sender.order_factory, ORDER_SIDES[order.side]
+    identity, quantity = ClientOrderId(order.client_order_id), words.quantity(order.quantity)
+    if order.kind is OrderKind.MARKET:
+        return factory.market(
+            words.instrument_id, side, quantity, reduce_only=order.reduce_only, client_order_id=identity
         )
+    if order.price is None:
+        raise ValueError(f"limit order {order.client_order_id} has no price")
+    return factory.limit(
+        words.instrument_id,
+        side,
+        quantity,
+        words.price(order.price),
+        post_only=order.post_only,
+        reduce_only=order.reduce_only,
+        client_order_id=identity,
+    )

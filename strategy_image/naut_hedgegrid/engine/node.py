@@ -1,6 +1,8 @@
 """The node of mode sim: engine, simulated venue and strategy on the caller's loop."""
 
 import asyncio
+import gc
+import logging
 import time
 from pathlib import Path
 from typing import Self
@@ -27,6 +29,7 @@ from naut_hedgegrid.venues.sim.market import Market
 from naut_hedgegrid.venues.sim.markets import market_of
 from naut_hedgegrid.venues.sim.rules import VenueRules
 
+_log = logging.getLogger(__name__)
 _START_SECONDS = 30.0
 _STOP_SECONDS = 15.0
 _PATIENCE_SECONDS = 5.0
@@ -72,6 +75,7 @@ class SimNode:
         self._failure: NodeError | None = None
         self._venue: SimVenue | None = None
         self._assembly: Assembly | None = None
+        self._gateway: EngineGateway | None = None
         self._engine: asyncio.Future[None] | None = None
         self._feeding: asyncio.Task[None] | None = None
 
@@ -110,7 +114,8 @@ class SimNode:
         try:
             assembly, engine = await self._running_engine(venue)
             feed = MarketFeed(market, venue, assembly.data, assembly.execution, _PATIENCE_SECONDS + 5 * self._latency)
-            venue.delivery.begin(EngineGateway(assembly.bridge, venue))
+            self._gateway = EngineGateway(assembly.bridge, venue)
+            venue.delivery.begin(self._gateway)
             self._feeding = asyncio.get_running_loop().create_task(feed.run())
             self._feeding.add_done_callback(self._fed)
             engine.add_done_callback(self._ended)
@@ -131,6 +136,8 @@ class SimNode:
             self._feeding.cancel()
             await asyncio.wait([self._feeding])
         await self.traffic.until(lambda: self.traffic.at_rest, 1.0 + 2 * self._latency)
+        if self._gateway is not None:
+            self._gateway.close()
         venue.delivery.end()
         if assembly is not None and self._engine is not None:
             assembly.handle.stop()
@@ -138,8 +145,10 @@ class SimNode:
             self._engine.cancel()
             assembly.drop()
         venue.book.close()
-        self._venue = self._assembly = self._feeding = None
+        self._venue = self._assembly = self._feeding = self._gateway = None
         self._stopping = False
+        del venue, assembly
+        gc.collect()  # engine objects in cycles must end on this thread, and the collector runs on any
 
     async def wait(self) -> None:
         """Return when the node was stopped. Raises NodeError if the engine ended by itself."""
@@ -182,6 +191,7 @@ class SimNode:
             assembly.bridge.cache, venue.book.state(venue.book.standing.last_trade_id), venue.translation
         )
         if found:
+            _log.error("engine and venue differ after the start, nothing is traded: %s", "; ".join(found))
             raise VenueDisagreementError("engine and venue differ after the start: " + "; ".join(found))
         return assembly, engine
 
