@@ -50,6 +50,8 @@ def measure(rig: Rig, count: int, say: Callable[[str], None]) -> tuple[list[Bare
     made = rig.cluster.api.create(rig.manifest(NAME, NAMESPACE))
     records, book = Records(rig.volume(NAME) / ARRIVALS), rig.volume(NAME) / f"{made['metadata']['uid']}.venue.sqlite"
     wait_until(lambda: _trades(book), 60, "the grid to trade")
+    wait_until(lambda: _settled(rig), 60, "a status that shows it")
+    rig.make_alike(BARE, BARE_NAMESPACE, rig.status(NAME))
     bares: list[Bare] = []
     kills: list[Kill] = []
     for number in range(count + 1):

@@ -11,6 +11,7 @@ import yaml
 from tests.bench import recorded_pod
 from tests.bench.recorder import VARIABLE, Records
 from tests.kube import Cluster, wait_until
+from tests.kube.api import APPLY_PATCH
 from tests.kube.cluster import CHECKOUT
 from tests.kube.installation import Operator, install
 
@@ -75,6 +76,13 @@ class Rig:
         found = self.cluster.api.get(*GRID, name, NAMESPACE) or {}
         status: Json = found.get("status", {})
         return status
+
+    def make_alike(self, name: str, namespace: str, status: Json) -> None:
+        """Give the object a status as the operator writes it, so that the API server has the same work with it."""
+        about = {"apiVersion": GRID[0], "kind": GRID[1], "metadata": {"name": name, "namespace": namespace}}
+        path = self.cluster.api.path(*GRID, name, namespace) + "/status"
+        body = about | {"status": status}
+        self.cluster.api.request("PATCH", path, body, APPLY_PATCH, fieldManager="hedgegrid-operator", force="true")
 
     def volume(self, name: str) -> Path:
         """The folder of a grid's volume: store, venue and arrivals; waits until there is one."""
