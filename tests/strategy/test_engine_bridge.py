@@ -246,6 +246,29 @@ async def test_cancelling_twice_is_answered_once(rig: Rig) -> None:
     assert strategy.told("a") == ["OrderAccepted", "OrderEnded", "CancelRejected"]
 
 
+async def test_a_cancel_on_the_wire_whose_order_ends_meanwhile_is_rejected(rig: Rig) -> None:
+    """The engine would keep that to itself."""
+    strategy = await rig.start(sim={"latencyMs": 20})
+    strategy.limit("a", LONG, "0.010", "49900")
+    strategy.venue.cancel("a")
+    strategy.venue.cancel("a")
+    await rig.rest()
+    assert strategy.told("a") == ["OrderAccepted", "OrderEnded", "CancelRejected"]
+
+
+async def test_what_a_fill_makes_the_strategy_send_is_at_the_venue_before_it_sees_the_tick(rig: Rig) -> None:
+    def react(strategy: Recorder, what: Any) -> None:
+        if isinstance(what, Quote) and len(strategy.quotes) == 1:
+            strategy.limit("in", LONG, "0.010", "49990")
+        if isinstance(what, OrderFilled):
+            strategy.limit("tp", LONG, "0.010", "50010", close=True)
+
+    rig.strategy.react = react
+    strategy = await rig.start(["50000", "50000", "49980", "49985"])
+    kinds = [type(what).__name__ for what in strategy.heard]
+    assert kinds == ["Quote", "OrderAccepted", "Quote", "OrderFilled", "OrderAccepted", "Quote", "Quote"]
+
+
 async def test_a_fill_that_overtakes_a_cancel_is_told_before_the_refusal(rig: Rig) -> None:
     def react(strategy: Recorder, what: Any) -> None:
         if isinstance(what, Quote) and len(strategy.quotes) == 1:

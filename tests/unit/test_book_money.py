@@ -35,6 +35,14 @@ def test_maintenance_margin_follows_the_brackets(quantity: str, expected: str) -
     assert account.maintenance_margin(rules().tiers, D(100_000)) == D(expected)
 
 
+def test_a_flat_leg_has_cost_nothing_however_fine_the_ticks() -> None:
+    bought = Position().opened(D("0.01"), D("0.0123457")).opened(D("0.02"), D("0.0123451"))
+    rest, first = bought.closed(LONG, D("0.01"), D("0.0123460"))
+    flat, second = rest.closed(LONG, D("0.02"), D("0.0123460"))
+    assert flat == Position()
+    assert first + second == D("0.03") * D("0.0123460") - D("0.01") * D("0.0123457") - D("0.02") * D("0.0123451")
+
+
 def test_funding_is_paid_by_long_and_received_by_short_where_the_rate_is_above_0() -> None:
     assert HEDGED.funding_of(LONG, D("0.0001"), D(42000)) == D("-0.21")
     assert HEDGED.funding_of(SHORT, D("0.0001"), D(42000)) == D("0.126")
