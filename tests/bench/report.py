@@ -35,9 +35,8 @@ not two machines.
   has been parsed. It writes after the answer, and the shipped program runs behind it.
 * **stored**: the pod has the kill on disk, by its own report. **flat**: the venue's last cancel or fill, by its book;
   a kill took {commands} commands to the venue (median), which answers at once (`latencyMs: 0`).
-* PUT received, p50, from sending: **{ratio:.2f} times bare**; the operator adds {added:.1f} ms to what a watch and a call
-  cost. The answer and the watch's event leave the API server together, so from the answer bare is about 0 and can be
-  below it.
+* PUT received, p50, from sending: **{ratio:.2f} times bare**; the operator adds {added:.1f} ms to a watch and a call.
+  The answer and the watch's event leave the API server together, so from the answer bare is about 0, or below it.
 
 ## A grid, from apply to ready
 

@@ -1,14 +1,17 @@
 """`python -m tests.demo`: exit code 0 if every step was seen, 1 at the first one that was not, 130 after Ctrl-C."""
 
 import argparse
+import os
 import signal
 import sys
 import time
 from types import FrameType
 
+from tests.demo.live import LiveStage
+from tests.demo.plain import PlainStage
 from tests.demo.scene import Scene
 from tests.demo.seeing import NotSeen, NotYet
-from tests.demo.stage import stage
+from tests.demo.stage import Stage
 from tests.demo.story import STEPS, Step
 from tests.kube import ApiError, Cluster, ClusterUnavailable, HostError, KubectlFailed
 
@@ -27,7 +30,7 @@ def main() -> int:
     """The command line."""
     argparse.ArgumentParser(prog="python -m tests.demo", description=__doc__).parse_args()
     signal.signal(signal.SIGTERM, _terminate)
-    shown = stage()
+    shown = _stage()
     cluster = Cluster(say=shown.text)
     scene = Scene(shown, cluster)
     shown.text(INTRODUCTION)
@@ -41,6 +44,13 @@ def main() -> int:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         shown.close()
         scene.end()
+
+
+def _stage() -> Stage:
+    """Live where a person watches."""
+    variables = os.environ
+    plain = not sys.stdout.isatty() or variables.get("TERM") == "dumb" or "NO_COLOR" in variables or "CI" in variables
+    return PlainStage() if plain else LiveStage()
 
 
 def _tell(scene: Scene) -> int:

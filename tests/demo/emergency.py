@@ -1,23 +1,11 @@
-"""The second half of the story: killed, crashed, released, crashed again, deleted, gone."""
-
-import os
-from pathlib import Path
+"""The middle of the story: killed, the operator crashed, released, the strategy crashed."""
 
 from naut_hedgegrid.domain.values import Leg
 from tests.demo.chronicle import Json, moment
-from tests.demo.scene import CLAIM, GRID, NAMESPACE, Scene
+from tests.demo.scene import Scene
 from tests.demo.seeing import require
 from tests.demo.telling import after, same
 from tests.demo.venue import Book, Since
-
-CHILDREN = (
-    ("apps/v1", "StatefulSet"),
-    ("v1", "Pod"),
-    ("v1", "Service"),
-    ("v1", "ConfigMap"),
-    ("v1", "Secret"),
-    ("v1", "ServiceAccount"),
-)
 
 
 def kill(scene: Scene) -> None:
@@ -85,35 +73,6 @@ def pod_killed(scene: Scene) -> None:
     stage.figures()
 
 
-def deletion(scene: Scene) -> None:
-    """Flat first, then gone."""
-    stage = scene.stage
-    stage.remark(f"before: {scene.venue.book().told()}")
-    scene.kubectl("delete", "hg", GRID)
-    gone = scene.see("the object to be gone", lambda: scene.chronicle.deleted_at)
-    flat = scene.see("state Flat in the object's last status", lambda: _last_words(scene))
-    require_before = f"flat {flat:.3f}, gone {gone:.3f}"
-    scene.see("the object gone only once it was flat", lambda: require(flat < gone, require_before), within=0)
-    book = scene.venue.book()
-    scene.see("no order and no position at the venue", lambda: require(book.snapshot.flat, book.told()), within=0)
-    stage.saw(f"flat first: the venue shows 0 orders, LONG 0, SHORT 0; gone {after(flat, gone)} later")
-    scene.see("pod and all other children to be gone", lambda: _childless(scene), within=30)
-    stage.saw(f"pod, StatefulSet, Service, ConfigMap, Secret are gone; the volume claim {CLAIM} is kept")
-    stage.figures()
-
-
-def cluster_down(scene: Scene) -> None:
-    """Nothing is left."""
-    cluster, stage = scene.cluster, scene.stage
-    stage.command(f"kill {scene.operator.process.pid}   # SIGTERM to the operator")
-    same("the operator's exit code", 0, scene.operator.stop())
-    stage.saw("the operator has ended in order")
-    folder, pids = cluster.folder, [process.pid for process in (cluster.etcd, cluster.apiserver, cluster.controllers)]
-    scene.end()
-    scene.see("no process and no file to be left", lambda: _left(folder, pids))
-    stage.saw("etcd, kube-apiserver, kube-controller-manager are gone, and so is every temporary file")
-
-
 def _flat(scene: Scene) -> Json:
     book, switch = scene.venue.book(), scene.chronicle.kill_switch
     require(book.snapshot.flat, book.told())
@@ -175,28 +134,3 @@ def _fate(before: Book, since: Since) -> str:
 
 def _filled(since: Since) -> set[str]:
     return {fill.client_order_id for fill in since.fills}
-
-
-def _last_words(scene: Scene) -> float:
-    switch = scene.chronicle.kill_switch
-    require(switch.get("state") == "Flat", scene.chronicle.told())
-    return moment(switch, "flatTime")
-
-
-def _childless(scene: Scene) -> None:
-    labels = {"hedgegrid.io/uid": scene.chronicle.uid}
-    left = [kind for version, kind in CHILDREN if scene.cluster.api.list(version, kind, NAMESPACE, labels)]
-    require(not left, f"still there: {', '.join(left)}")
-
-
-def _left(folder: Path, pids: list[int]) -> None:
-    alive = [pid for pid in pids if _alive(pid)]
-    require(not alive and not folder.exists(), f"processes {alive}, folder there: {folder.exists()}")
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True

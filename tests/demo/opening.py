@@ -1,4 +1,4 @@
-"""The first half of the story: up, trading, throttled."""
+"""The beginning of the story: up, trading, throttled."""
 
 import time
 

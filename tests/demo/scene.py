@@ -79,6 +79,7 @@ class Scene:
 
     def see[T](self, expected: str, look: Callable[[], T], within: float = 10) -> T:
         """What `look` returns once it doesn't raise NotYet; raises NotSeen after `within` seconds."""
+        self.stage.waiting(expected)
         return see(expected, look, within)
 
     def report(self) -> Json:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tests.demo import emergency, opening
+from tests.demo import emergency, ending, opening
 from tests.demo.scene import Scene
 
 
@@ -24,6 +24,6 @@ STEPS = (
     Step("The operator dies: the kill stands", emergency.operator_killed),
     Step("Release: it trades again", emergency.release),
     Step("The strategy dies: nothing is lost, nothing is doubled", emergency.pod_killed),
-    Step("Delete the grid: flat first, then gone", emergency.deletion),
-    Step("The cluster goes down", emergency.cluster_down),
+    Step("Delete the grid: flat first, then gone", ending.deletion),
+    Step("The cluster goes down", ending.cluster_down),
 )
