@@ -10,12 +10,14 @@ from collections.abc import Callable
 
 from hedgegrid_operator.apply import LISTED, Children
 from hedgegrid_operator.cache import WATCHED, Cache, Change
+from hedgegrid_operator.desired.naming import api_secret_name
 from hedgegrid_operator.events import Note, Recorder
 from hedgegrid_operator.kube import Kube
 from hedgegrid_operator.objects import (
     CONFIG_MAP,
     HEDGE_GRID,
     POD,
+    SECRET,
     STATEFUL_SET,
     UID_LABEL,
     GridRef,
@@ -116,6 +118,8 @@ class Resync:
         pod = self._cache.pod(uid)
         if pod is not None and not pod.deleting:
             await self._kube.delete(POD, grid.namespace, pod.name, pod.uid)
+        # Before what led us here: it is found by name only.
+        await self._children.remove(grid, SECRET, api_secret_name(name))
         for kind in LISTED:
             for found, child in left:
                 if found == kind.kind:

@@ -11,12 +11,19 @@ from tests.operator.grid_parts import Field
 __all__ = ["cluster", "field", "namespace", "own_cluster", "pytest_addoption", "pytest_collection_finish"]
 
 
-@pytest.fixture
-def field(own_cluster: Cluster, namespace: str) -> Iterator[Field]:
-    """An operator that leads, with the rights that ship with it, and nothing else in its namespace."""
-    found = Field(own_cluster, namespace)
+@pytest.fixture(scope="module")
+def shared_field(own_cluster: Cluster) -> Iterator[Field]:
+    """An operator with the rights that ship with it, alone in its namespace, for the tests of one file."""
+    found = Field(own_cluster)
     try:
         found.start()
         yield found
     finally:
         found.close()
+
+
+@pytest.fixture
+def field(shared_field: Field) -> Field:
+    """The same, tidied up: one operator leads, and no grid of another test is there, but perhaps the lasting one."""
+    shared_field.tidy()
+    return shared_field

@@ -1,6 +1,7 @@
 """A running operator in a namespace of its own, its grids, and the venue's book behind each of them."""
 
 import json
+import secrets
 import urllib.error
 import urllib.request
 from base64 import b64decode
@@ -42,9 +43,14 @@ class Grid:
     uid: str
 
     @property
+    def child(self) -> str:
+        """Name of its StatefulSet, Service and ServiceAccount."""
+        return f"hedgegrid-{self.name}"
+
+    @property
     def pod(self) -> Pod:
         """Its pod."""
-        return self.cluster.pod(self.namespace, f"hedgegrid-{self.name}-0")
+        return self.cluster.pod(self.namespace, f"{self.child}-0")
 
     def get(self) -> Json | None:
         """The object as it is now."""
@@ -126,11 +132,19 @@ class Grid:
         found = wait_until(lambda: self.events(reason), 20, f"Event {reason}")
         return str(found[0]["note"])
 
+    def told(self, reason: str, words: str) -> int:
+        """How many Events of a reason hold these words, once there is one."""
+        return len(
+            wait_until(
+                lambda: [event for event in self.events(reason) if words in event["note"]], 20, f"Event {reason}"
+            )
+        )
+
     # The venue.
 
     def audit(self) -> Audit:
         """The venue's book."""
-        folder = self.cluster.claim_folder(self.namespace, f"data-hedgegrid-{self.name}-0")
+        folder = self.cluster.claim_folder(self.namespace, f"data-{self.child}-0")
         return Audit(folder / f"{self.uid}.venue.sqlite")
 
     def venue(self) -> Snapshot:
@@ -147,7 +161,7 @@ class Grid:
         """The venue once both legs have a position."""
         return wait_until(lambda: _with_positions(self.venue()), 60, "positions on both legs")
 
-    def nothing_opened_since(self, moment: datetime, seconds: float = 2.0) -> None:
+    def nothing_opened_since(self, moment: datetime, seconds: float = 1.5) -> None:
         """The market moves on for a while, and no opening order arrives at the venue."""
         start = self.venue().ts
         wait_until(lambda: self.venue().ts > start + seconds * 1e9, 30, "the market to move on")
@@ -159,7 +173,7 @@ class Grid:
 
     def key(self, name: str) -> str:
         """One of the API keys."""
-        secret = self.cluster.api.get("v1", "Secret", f"hedgegrid-{self.name}-api", self.namespace)
+        secret = self.cluster.api.get("v1", "Secret", f"{self.child}-api", self.namespace)
         assert secret is not None
         return b64decode(secret["data"][name]).decode()
 
@@ -199,15 +213,23 @@ def moment(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
+LIVELY = {"grid": {"stepBps": 3, "recenterTriggerBps": 30}, "sim": {"ticksPerSecond": 50}}
+"""Positions on both legs within a second."""
+POSITIONS_STAY = {"exits": {"takeProfitSteps": 100}}
+"""Take-profits so far away that a position, once there, is there to stay."""
+
+
 class Field:
     """A namespace with an operator that watches only it."""
 
-    def __init__(self, cluster: Cluster, namespace: str) -> None:
+    def __init__(self, cluster: Cluster) -> None:
         self.cluster = cluster
-        self.namespace = namespace
+        self.namespace = f"field-{secrets.token_hex(4)}"
         self._grids: list[Grid] = []
+        self._lasting: Grid | None = None
         self._operators: list[Operator] = []
         install(cluster)
+        cluster.api.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.namespace}})
         self.operator = self.new_operator("operator")
 
     def new_operator(self, name: str, **settings: str) -> Operator:
@@ -222,25 +244,44 @@ class Field:
         self.operator.start()
         self.operator.wait_leading()
 
-    def manifest(self, name: str = "btc", **spec: Any) -> Json:
+    def manifest(self, name: str, **spec: Any) -> Json:
         """The lively example, with fields of its spec changed."""
         found: Json = yaml.safe_load(EXAMPLE.read_text())
         found["metadata"] = {"name": name, "namespace": self.namespace}
-        found["spec"] = merged(found["spec"], {"account": {"name": name}, "image": {"pullPolicy": "Never"}} | spec)
+        found["spec"] = merged(found["spec"], {"account": {"name": name}} | LIVELY)
+        found["spec"] = merged(found["spec"], spec)
         return found
 
-    def create(self, name: str = "btc", **spec: Any) -> Grid:
-        """A grid."""
+    def create(self, name: str | None = None, **spec: Any) -> Grid:
+        """A grid, by default of a name that no other one had."""
+        name = name or f"grid-{len(self._grids)}"
         made = self.cluster.api.create(self.manifest(name, **spec))
         grid = Grid(self.cluster, self.namespace, name, made["metadata"]["uid"])
         self._grids.append(grid)
         return grid
 
-    def running(self, name: str = "btc", **spec: Any) -> Grid:
+    def running(self, name: str | None = None, **spec: Any) -> Grid:
         """A grid that trades."""
         grid = self.create(name, **spec)
         grid.wait_condition("Ready", "Trading")
         return grid
+
+    def with_positions(self) -> Grid:
+        """A grid that trades and has a position on both legs, the one of an earlier test if it still can be used."""
+        grid = self._lasting
+        if grid is None or grid.get() is None or not self._released(grid):
+            grid = self._lasting = self.running(**POSITIONS_STAY)
+        grid.wait_positions()
+        return grid
+
+    def _released(self, grid: Grid) -> bool:
+        grid.pod.heal()
+        grid.patch(killSwitch="none", throttle=1)
+        try:
+            grid.wait(lambda seen: condition(seen, "Ready").get("reason") == "Trading", "another start", timeout=20)
+        except TimeoutError:
+            return False
+        return True
 
     def _started(self) -> Iterator[Process]:
         for operator in self._operators:
@@ -253,17 +294,43 @@ class Field:
         found = (line.rpartition(" ") for line in lines if line.startswith((f"{name}{{", f"{name} ")))
         return {series.removeprefix(name): float(value) for series, _, value in found}
 
+    def tidy(self) -> None:
+        """An operator leads, and only it; only the lasting grid is there."""
+        self.cluster.release(self.namespace)
+        for operator in self._operators[1:]:
+            self._end(operator)
+        del self._operators[1:]
+        for grid in self._grids:
+            if grid is not self._lasting:
+                self._drop(grid)
+        if not any(process.running for process in self._started()):
+            self.start()
+
     def close(self) -> None:
         """End the operators and let the objects go as they are: the namespace is emptied by force."""
-        for process in self._started():
-            if process.running:
-                process.thaw()
-                process.terminate()
-                process.wait(30)
+        for operator in self._operators:
+            self._end(operator)
         for grid in self._grids:
-            if grid.get() is not None:
-                self.cluster.api.patch(API, "HedgeGrid", grid.name, grid.namespace, {"metadata": {"finalizers": None}})
-                grid.delete()
+            self._drop(grid)
+        self.cluster.api.delete("v1", "Namespace", self.namespace)
+        self.cluster.heal_namespace(self.namespace)
+        assert self.cluster.problems() == []
+
+    def _end(self, operator: Operator) -> None:
+        with suppress(LookupError):
+            if operator.process.running:
+                operator.process.thaw()
+                operator.process.terminate()
+                operator.process.wait(30)
+
+    def _drop(self, grid: Grid) -> None:
+        """Without its finalizer; no grace for the pod: the next test needs the machine."""
+        if grid.get() is not None:
+            self.cluster.api.patch(API, "HedgeGrid", grid.name, grid.namespace, {"metadata": {"finalizers": None}})
+            grid.delete()
+        for kind, version in (("StatefulSet", "apps/v1"), ("Pod", "v1")):
+            for child in grid.children(api_version=version, kind=kind):
+                self.cluster.api.delete(version, kind, child["metadata"]["name"], grid.namespace, grace=0)
 
 
 def merged(base: Json, change: Json) -> Json:

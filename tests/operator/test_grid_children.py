@@ -11,9 +11,6 @@ from tests.kube.cluster import CHECKOUT
 from tests.kube.installation import RBAC
 from tests.operator.grid_parts import API, Field, Grid, condition, kill_of, moment
 
-POSITIONS_STAY = {"exits": {"takeProfitSteps": 100}}
-"""Take-profits so far away that a position, once there, is there to stay."""
-
 
 def test_one_object_becomes_one_pod_that_trades(field: Field) -> None:
     grid = field.running()
@@ -71,19 +68,19 @@ def test_children_that_are_deleted_or_changed_are_put_back(field: Field) -> None
     api, keys = field.cluster.api, grid.key("admin")
     config = grid.children(kind="ConfigMap")[0]["metadata"]["name"]
     pod = grid.pod.uid
-    api.patch("v1", "Service", "hedgegrid-btc", field.namespace, {"spec": {"publishNotReadyAddresses": False}})
-    api.patch("apps/v1", "StatefulSet", "hedgegrid-btc", field.namespace, {"spec": {"replicas": 3}})
-    api.wait("apps/v1", "StatefulSet", "hedgegrid-btc", field.namespace, lambda s: s["spec"]["replicas"] == 1)
-    api.wait("v1", "Service", "hedgegrid-btc", field.namespace, lambda s: s["spec"].get("publishNotReadyAddresses"))
+    api.patch("v1", "Service", grid.child, field.namespace, {"spec": {"publishNotReadyAddresses": False}})
+    api.patch("apps/v1", "StatefulSet", grid.child, field.namespace, {"spec": {"replicas": 3}})
+    api.wait("apps/v1", "StatefulSet", grid.child, field.namespace, lambda s: s["spec"]["replicas"] == 1)
+    api.wait("v1", "Service", grid.child, field.namespace, lambda s: s["spec"].get("publishNotReadyAddresses"))
     label = {"metadata": {"labels": {"hedgegrid.io/uid": None}}}
-    api.patch("v1", "ServiceAccount", "hedgegrid-btc", field.namespace, label)
-    api.wait("v1", "ServiceAccount", "hedgegrid-btc", field.namespace, lambda s: _uid_label(s) == grid.uid)
+    api.patch("v1", "ServiceAccount", grid.child, field.namespace, label)
+    api.wait("v1", "ServiceAccount", grid.child, field.namespace, lambda s: _uid_label(s) == grid.uid)
     assert grid.pod.uid == pod
     for kind in ("Service", "ServiceAccount"):
-        api.delete("v1", kind, "hedgegrid-btc", field.namespace)
+        api.delete("v1", kind, grid.child, field.namespace)
     api.delete("v1", "ConfigMap", config, field.namespace)
-    api.delete("v1", "Secret", "hedgegrid-btc-api", field.namespace)
-    api.delete("apps/v1", "StatefulSet", "hedgegrid-btc", field.namespace)
+    api.delete("v1", "Secret", f"{grid.child}-api", field.namespace)
+    api.delete("apps/v1", "StatefulSet", grid.child, field.namespace)
     wait_until(lambda: len(grid.all_children()) == 6 and grid.pod.uid != pod, 60, "all children")
     grid.wait_condition("Ready", "Trading")
     # Keys that are lost are made anew; the operator's own is always the same.
@@ -96,8 +93,7 @@ def _uid_label(obj: Any) -> str | None:
 
 
 def test_a_rollout_is_held_until_flat_and_a_lost_pod_comes_back_as_it_was(field: Field) -> None:
-    grid = field.running(**POSITIONS_STAY)
-    grid.wait_positions()
+    grid = field.with_positions()
     old = _revision(grid)
     before = grid.pod.uid
     grid.patch(grid={"levelsLong": 4}, pod={"env": [{"name": "COLOUR", "value": "blue"}]})
@@ -106,7 +102,7 @@ def test_a_rollout_is_held_until_flat_and_a_lost_pod_comes_back_as_it_was(field:
     assert grid.wait_condition("Ready", "WaitingForFlat")["status"] == "False"
     assert grid.pod.uid == before
     # OnDelete alone would bring a lost pod back on the new template.
-    field.cluster.api.delete("v1", "Pod", "hedgegrid-btc-0", field.namespace, grace=0)
+    field.cluster.api.delete("v1", "Pod", f"{grid.child}-0", field.namespace, grace=0)
     wait_until(lambda: grid.pod.uid not in {None, before}, 30, "another pod")
     grid.wait(
         lambda seen: seen.get("podUID") == grid.pod.uid and condition(seen, "ControlSynced")["status"] == "True", "it"
@@ -137,9 +133,9 @@ def _revision(grid: Grid) -> str:
 
 def test_one_account_and_instrument_has_one_grid(field: Field) -> None:
     first = field.running()
-    second = field.create("other", account={"name": "btc"})
+    second = field.create(account={"name": first.name})
     refused = second.wait_condition("Accepted", "DuplicateTarget", "False")
-    assert f"{field.namespace}/btc" in refused["message"]
+    assert f"{field.namespace}/{first.name}" in refused["message"]
     assert (second.get() or {})["status"]["phase"] == "Rejected"
     # A kill of an object that has no pod has nothing to kill, and says so.
     second.patch(killSwitch="flattenBoth")
@@ -153,15 +149,15 @@ def test_one_account_and_instrument_has_one_grid(field: Field) -> None:
 
 def test_a_name_that_is_taken_is_never_adopted(field: Field) -> None:
     api = field.cluster.api
-    taken = {"name": "hedgegrid-btc", "namespace": field.namespace}
+    taken = {"name": "hedgegrid-taken", "namespace": field.namespace}
     api.create({"apiVersion": "v1", "kind": "Service", "metadata": taken, "spec": {"ports": [{"port": 80}]}})
-    grid = field.create()
-    assert "Service hedgegrid-btc" in grid.wait_condition("Accepted", "NameTaken", "False")["message"]
+    grid = field.create("taken")
+    assert "Service hedgegrid-taken" in grid.wait_condition("Accepted", "NameTaken", "False")["message"]
     assert grid.pod.uid is None
-    found = api.get("v1", "Service", "hedgegrid-btc", field.namespace)
+    found = api.get("v1", "Service", grid.child, field.namespace)
     assert found is not None
     assert "labels" not in found["metadata"]
-    api.delete("v1", "Service", "hedgegrid-btc", field.namespace)
+    api.delete("v1", "Service", grid.child, field.namespace)
     grid.wait_condition("Ready", "Trading")
 
 
@@ -169,19 +165,19 @@ def test_while_paused_nothing_is_changed_but_a_kill_gets_through(field: Field) -
     grid = field.running()
     grid.annotate(reconcile="disabled")
     grid.wait_condition("Paused", "ReconcileAnnotation", "True")
-    field.cluster.api.delete("v1", "Service", "hedgegrid-btc", field.namespace)
+    field.cluster.api.delete("v1", "Service", grid.child, field.namespace)
     grid.patch(throttle=0.25, killSwitch="flattenBoth")
     status = grid.wait_phase("Flat")
     assert status["control"]["throttle"]["effective"] == 1
-    assert field.cluster.api.get("v1", "Service", "hedgegrid-btc", field.namespace) is None
+    assert field.cluster.api.get("v1", "Service", grid.child, field.namespace) is None
     grid.annotate(reconcile=None)
     grid.wait(lambda seen: seen["control"]["throttle"]["effective"] == 0.25, "the throttle")
-    field.cluster.api.wait("v1", "Service", "hedgegrid-btc", field.namespace, lambda _: True)
+    field.cluster.api.wait("v1", "Service", grid.child, field.namespace, lambda _: True)
 
 
 def test_an_unreadable_spec_is_refused_and_still_killed(field: Field) -> None:
     grid = field.running()
-    path = f"/apis/{API}/namespaces/{field.namespace}/hedgegrids/btc"
+    path = f"/apis/{API}/namespaces/{field.namespace}/hedgegrids/{grid.name}"
     # The schema lets no such object in; one of a newer schema may look like it to this operator.
     with AnySchema(field):
         change = {"spec": {"killSwitch": "haltEverythingForGood", "leverage": 20}}
