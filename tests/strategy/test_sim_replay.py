@@ -90,6 +90,24 @@ async def test_a_strategy_that_is_not_idle_holds_the_market(tmp_path: Path) -> N
     assert len(strategy.quotes) == 4
 
 
+async def test_a_strategy_that_never_rests_does_not_stop_the_market(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("naut_hedgegrid.engine.node._PATIENCE_SECONDS", 0.05)
+
+    def react(strategy: Recorder, what: Any) -> None:
+        strategy.idle = False
+        if not isinstance(what, Quote):
+            strategy.venue.request_state(10**9)  # for ever something new
+        elif len(strategy.quotes) == 2:
+            strategy.venue.request_state(10**9)
+
+    strategy = Recorder(react)
+    await run(tmp_path / "a", bars_of(tmp_path / "bars.csv", ["50000"] * 8), strategy)
+    assert (len(strategy.quotes), strategy.market_ended) == (8, 1)
+    assert "the replay goes on after 0.05 s" in caplog.text
+
+
 async def test_speed_is_kept_in_wall_time(tmp_path: Path) -> None:
     strategy = Recorder()
     bars = bars_of(tmp_path / "bars.csv", ["50000"] * 12)

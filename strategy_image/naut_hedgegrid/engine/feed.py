@@ -75,13 +75,18 @@ class MarketFeed:
         if self._market.wall_clock:
             await traffic.until(lambda: traffic.quotes_seen, self._patience)
             return
-        idle = self._venue.delivery.idle
-        rests = await traffic.until(lambda: traffic.at_rest, self._patience)
-        while rests and self._waits_for_idle and not idle():
-            # An answer of the store, say, comes without any traffic.
-            rests = await poll(lambda: idle() or not traffic.at_rest, self._patience)
-            rests = rests and await traffic.until(lambda: traffic.at_rest, self._patience)
-        if not rests:
-            _log.warning("the replay goes on after %s s: %s; strategy idle: %s", self._patience, traffic, idle())
-            traffic.forget()
-        self._waits_for_idle = idle()
+        loop, idle = asyncio.get_running_loop(), self._venue.delivery.idle
+        deadline = loop.time() + self._patience
+        while not (traffic.at_rest and (not self._waits_for_idle or idle())):
+            left = deadline - loop.time()
+            if left <= 0:
+                _log.warning("the replay goes on after %s s: %s; strategy idle: %s", self._patience, traffic, idle())
+                traffic.forget()
+                self._waits_for_idle = False
+                return
+            if traffic.at_rest:
+                # What makes a strategy idle, an answer of its store, say, may come without any traffic.
+                await poll(lambda: idle() or not traffic.at_rest, left)
+            else:
+                await traffic.until(lambda: traffic.at_rest, left)
+        self._waits_for_idle = self._waits_for_idle or idle()

@@ -34,13 +34,15 @@ class Translation:
         self.account_id = AccountId(f"{self.venue}-SIM")
         self.currency = Currency.from_str(_QUOTE_CURRENCY)
         self.position_ids = {leg: PositionId(f"{instrument.symbol}-{leg}") for leg in Leg}
+        self._tick = instrument.tick_size
         self._price_digits = _digits(instrument.tick_size)
         self._quantity_digits = _digits(instrument.step_size)
         self.definition = self._definition(instrument)
 
     def price(self, value: Decimal) -> Price:
         """The very value, also where it is finer than the tick: the venue refuses it, nobody rounds."""
-        return Price.from_decimal_dp(value, max(self._price_digits, _digits(value)))
+        fits = value.same_quantum(self._tick)  # the market's prices do, and are many
+        return Price.from_decimal_dp(value, self._price_digits if fits else max(self._price_digits, _digits(value)))
 
     def mark_price(self, value: Decimal) -> Price:
         """A mark price: half ticks occur."""
