@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import sqlite3
 import sys
 import threading
 from collections.abc import AsyncIterator
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from nautilus_trader.model import Currency, PositionId, Venue
+from nautilus_trader.model import ClientOrderId, Currency, PositionId, Venue
 
 from hedgegrid_api.files import VenueFile
 from naut_hedgegrid.domain.values import (
@@ -281,6 +282,56 @@ async def test_a_fill_that_overtakes_a_cancel_is_told_before_the_refusal(rig: Ri
     rig.strategy.react = react
     strategy = await rig.start(["50000", "50000", "49900", "49950"])
     assert strategy.told("a") == ["OrderAccepted", "OrderFilled", "CancelRejected"]
+
+
+async def test_hundreds_of_orders_at_once_all_arrive(rig: Rig) -> None:
+    strategy = await rig.start(filters={"maxOrders": 1000})
+    for number in range(400):
+        strategy.limit(f"o{number}", LONG, "0.002", "49000")
+    await rig.rest()
+    assert [type(event).__name__ for event in strategy.events] == ["OrderAccepted"] * 400
+
+
+async def test_an_engine_that_asks_about_an_order_is_answered(rig: Rig) -> None:
+    """As it does by itself about one whose answer is overdue."""
+    strategy = await rig.start(sim={"latencyMs": 30})
+    assert rig.node is not None
+    assert rig.node._assembly is not None
+    bridge = rig.node._assembly.bridge
+    strategy.limit("resting", LONG, "0.010", "49900")
+    strategy.market("filled", SHORT, "0.010")
+    await until(lambda: bridge.cache.order(ClientOrderId("resting")) is not None)
+    for identity in ("resting", "filled"):
+        bridge.query_order(bridge.cache.order(ClientOrderId(identity)))  # while the orders are on the wire
+    await rig.rest()
+    for identity in ("resting", "filled"):
+        bridge.query_order(bridge.cache.order(ClientOrderId(identity)))
+    strategy.venue.request_state(0)
+    await rig.rest()
+    strategy.venue.cancel("resting")
+    await rig.rest()
+    assert strategy.told("resting") == ["OrderAccepted", "OrderEnded"]
+    assert strategy.told("filled") == ["OrderAccepted", "OrderFilled"]
+    assert rig.errors == []
+
+
+async def test_an_order_that_can_not_be_written_down_is_rejected_and_the_next_is_taken(rig: Rig) -> None:
+    strategy = await rig.start()
+    rogue = sqlite3.connect(rig.book_path, isolation_level=None)
+    rogue.execute("begin immediate")
+    strategy.market("a", LONG, "0.010")
+    await rig.rest()
+    rogue.execute("rollback")
+    rogue.close()
+    (rejected,) = strategy.events
+    assert isinstance(rejected, OrderRejected)
+    assert rejected.reason.startswith("-1001 ")
+    assert [where for where, _ in rig.errors] == ["submit"]
+    strategy.market("b", LONG, "0.010")
+    await rig.rest()
+    assert strategy.told("b") == ["OrderAccepted", "OrderFilled"]
+    assert rig.node is not None
+    assert rig.node.book.state(0).positions[LONG].quantity == D("0.010")
 
 
 async def test_partial_fills_of_a_market_order_end_with_expired(rig: Rig) -> None:

@@ -101,14 +101,15 @@ def test_what_can_not_be_written_has_not_happened(tmp_path: Path) -> None:
     with desk(tmp_path / "book") as at:
         at.price("50000")
         at.limit("resting", LONG, "0.002", "49900")
-        before = at.book.state(0)
+        at.price("49950")
+        before, quote = at.book.state(0), at.book.standing.quote
         rogue = sqlite3.connect(tmp_path / "book", isolation_level=None)
         rogue.execute("begin immediate")
         with pytest.raises(sqlite3.OperationalError):
             at.market("a", LONG, "0.002")
         with pytest.raises(sqlite3.OperationalError):
             at.price("49000")
-        assert at.book.state(0) == before
+        assert (at.book.state(0), at.book.standing.quote) == (before, quote)
         rogue.execute("rollback")
         rogue.close()
         assert isinstance(at.market("a", LONG, "0.002")[0], OrderAccepted)

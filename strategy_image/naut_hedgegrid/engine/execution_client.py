@@ -204,14 +204,17 @@ class SimExecutionClient(ExecutionClient):
 
     async def _query_order(self, command: QueryOrder) -> None:
         """Asked about an order whose answer is overdue; without an answer the engine rejects it."""
-        order = self._venue.book.order(str(command.client_order_id))
-        if order is None:
-            unknown: EngineOrder | None = self.cache.order(command.client_order_id)
-            if unknown is not None:
-                self.generate_order_rejected(unknown, str(NO_SUCH_ORDER), self._venue.now(), False)
-            return
-        fills = self._venue.book.fills_of(order)
-        self._handle_report(self._reports.order(order, fills, self.clock.timestamp_ns()))
+        errors, client_order_id = self._venue.errors, command.client_order_id
+        self._venue.wire.send(lambda: errors.guarded("execution", self._answer, client_order_id))
+
+    def _answer(self, client_order_id: ClientOrderId) -> None:
+        order = self._venue.book.order(str(client_order_id))
+        if order is not None:
+            fills = self._venue.book.fills_of(order)
+            self._handle_report(self._reports.order(order, fills, self.clock.timestamp_ns()))
+        elif (unknown := self.cache.order(client_order_id)) is not None:
+            self.generate_order_rejected(unknown, str(NO_SUCH_ORDER), self._venue.now(), False)
+            self._venue.traffic.event_sent()
 
     async def _generate_mass_status(self, lookback_mins: int | None) -> ExecutionMassStatus:  # noqa: ARG002  likewise
         """Orders and fills only: the engine compares reported positions as float sums with `==`."""

@@ -160,6 +160,7 @@ class Book:
     @contextmanager
     def _transaction(self) -> Generator[Changes]:
         changes = Changes()
+        market = self._standing.quote, self._standing.place, self._standing.ts
         try:
             yield changes
             now = time.monotonic()
@@ -167,8 +168,9 @@ class Book:
                 self._ledger.commit(changes, self._standing)
                 self._committed = now
         except BaseException:
-            # Nothing was written: what the file says stands.
+            # Nothing was written: what the file says stands, but for the market, which it holds only now and then.
             self._standing = self._ledger.standing()
+            self._standing.quote, self._standing.place, self._standing.ts = market
             raise
 
     def _log(
