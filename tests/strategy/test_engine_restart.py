@@ -1,6 +1,7 @@
 """A node that starts on a book with a past: it takes over what the venue holds, and says so if it can't."""
 
 import asyncio
+import random
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +21,7 @@ from naut_hedgegrid.venues.sim.faults import Faults
 from naut_hedgegrid.venues.sim.ledger import BookFileError
 from naut_hedgegrid.venues.sim.market import MarketError
 from tests.strategy.node_parts import D, Recorder, ZigzagGrid, bars_of, replay_file, synthetic_file, until, zigzag
+from tests.unit.book_parts import desk
 
 LONG, SHORT = Leg.LONG, Leg.SHORT
 
@@ -265,3 +267,37 @@ def test_it_runs_on_uvloop(tmp_path: Path) -> None:
     uvloop.run(play(replay_file(bars_of(tmp_path / "bars.csv", zigzag(20))), strategy, tmp_path / "book"))
     assert isinstance(strategy.heard[0], VenueState)
     assert strategy.fills
+
+
+def _random_past(path: Path, seed: int) -> None:
+    """A book with entries, exits, partial fills and several fills at one time, in any order."""
+    chance = random.Random(seed)
+    with desk(path, Faults(largest_tick_fill=D("0.004")), starting_balance=D(100_000)) as at:
+        price = D(50_000)
+        for number in range(80):
+            leg, quantity = chance.choice(list(Leg)), D(chance.randint(2, 14)) / 1000
+            distance = leg.sign * D(chance.randint(-3, 40)) / 10
+            held = at.quantity(leg)
+            match chance.choice(["entry", "exit", "close", "cancel", "move"]) if number else "move":
+                case "entry":
+                    at.limit(f"e{number}", leg, str(quantity), str(price - distance))
+                case "exit" if held:
+                    at.limit(f"x{number}", leg, str(min(held, quantity)), str(price + distance), close=True)
+                case "close" if held:
+                    at.market(f"m{number}", leg, str(min(held, quantity)), close=True)
+                case "cancel":
+                    at.cancel(f"e{chance.randint(0, number)}")
+                case _:
+                    price += D(chance.randint(-40, 40)) / 10
+                    at.price(price, seconds=chance.choice([0, 1]))
+
+
+async def test_any_past_is_taken_over(tmp_path: Path) -> None:
+    """One tick may fill several orders of a leg: in which order decides on the average entry price."""
+    for seed in range(30):
+        path = tmp_path / f"book{seed}"
+        _random_past(path, seed)
+        with sqlite3.connect(path) as db:
+            db.execute("update venue set market = 'synthetic seed 1 start 50000', position = '1 0.0'")
+        async with SimNode(synthetic_file(), Recorder(), path) as node:  # raises where engine and venue differ
+            assert node.running

@@ -1,6 +1,7 @@
 """The book in the engine's words: what its reconciliation is told at the start."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 
 from nautilus_trader.model import (
@@ -81,16 +82,27 @@ class Reports:
 
     def of_leg(self, history: LegHistory, now: int) -> tuple[list[OrderStatusReport], list[FillReport]]:
         """All that makes up a leg: what it held before as one filled order, then its orders and their fills."""
+        events = _one_after_another([fill.event for fill in history.fills])
         by_order: dict[str, list[OrderFilled]] = {}
-        for fill in history.fills:
-            by_order.setdefault(fill.event.client_order_id, []).append(fill.event)
+        for event in events:
+            by_order.setdefault(event.client_order_id, []).append(event)
         orders = [self.order(order, by_order.get(order.request.client_order_id, ()), now) for order in history.orders]
-        fills = [self.fill(fill.event, str(fill.event.trade_id), now) for fill in history.fills]
+        fills = [self.fill(event, str(event.trade_id), now) for event in events]
         if (carried := _carried(history)) is not None:
             order, fill = carried
             orders.insert(0, self.order(order, [fill], now))
             fills.insert(0, self.fill(fill, fill.client_order_id, now))
         return orders, fills
+
+
+def _one_after_another(fills: Sequence[OrderFilled]) -> list[OrderFilled]:
+    """The fills at times that tell their order: one tick may fill several, and the engine sorts by time."""
+    ordered: list[OrderFilled] = []
+    ts = 0
+    for fill in fills:
+        ts = max(ts + 1, fill.ts)
+        ordered.append(replace(fill, ts=ts))
+    return ordered
 
 
 def _carried(history: LegHistory) -> tuple[BookOrder, OrderFilled] | None:
