@@ -127,7 +127,8 @@ class Children:
         if "deletionTimestamp" in metadata(found):
             return True
         log.info("removed", extra=grid.fields(kind=kind.kind, child=name))
-        return await self._kube.delete(kind, grid.namespace, name, uid_of(found))
+        # Foreground: of a StatefulSet that goes before its pod, the controller may still make another one.
+        return await self._kube.delete(kind, grid.namespace, name, uid_of(found), foreground=kind is STATEFUL_SET)
 
     async def _apply(self, grid: GridRef, kind: Kind, name: str, manifest: Json) -> Json:
         try:

@@ -25,6 +25,7 @@ from hedgegrid_operator.queue import Lane
 from hedgegrid_operator.reconcile import Reconciler
 from hedgegrid_operator.resync import Resync
 from hedgegrid_operator.settings import Settings
+from hedgegrid_operator.sweep import Sweep
 
 log = logging.getLogger(__name__)
 
@@ -80,11 +81,11 @@ class Brain:
             self.cache, self.courier, self.admission, finalizer, self.provisioner, self.publisher, self.farewell
         )
         self.objects = Lane("reconcile", self._reconcile, limit=settings.workers, settle=_SETTLE)
+        self.sweep = Sweep(kube, self.cache, self.children, self.recorder)
         self.resync = Resync(
             kube,
             self.cache,
             self.children,
-            self.recorder,
             settings.namespaces,
             observe=self.observe,
             react=self._react,
@@ -225,9 +226,10 @@ class Brain:
         """One check of the children that aren't watched."""
         if not self._leader.may_write:
             return
-        stale = await self.resync.children()
+        stale, left = await self.resync.children()
         for uid in stale:
             self._wake(uid)
+        await self.sweep.clean(left)
         for uid in self.cache.grids():
             entry, wanted = self.cache.grid(uid), self.admission.wanted(uid)
             names = self.resync.config_maps.get(uid, [])

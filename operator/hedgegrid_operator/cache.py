@@ -1,19 +1,18 @@
 """What the watches and LISTs have shown: each grid with its StatefulSet and pod, by the grid's uid."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
 
+from hedgegrid_operator.desired.naming import child_name, pod_name
 from hedgegrid_operator.objects import (
     HEDGE_GRID,
     POD,
     STATEFUL_SET,
-    UID_LABEL,
+    GridRef,
     Json,
     Kind,
-    labels_of,
     metadata,
     resource_version,
     section,
@@ -21,6 +20,8 @@ from hedgegrid_operator.objects import (
 )
 from hedgegrid_operator.observed import Controls, PodView, StatefulSetView, controls_of, pod_of, stateful_set_of
 
+_GONE_MAX = 10_000
+"""Uids of objects that are gone, kept so that an old LIST doesn't bring them back."""
 WATCHED = (HEDGE_GRID, STATEFUL_SET, POD)
 
 type Sink = Callable[[Kind, Json, bool], None]
@@ -54,13 +55,54 @@ def target_of(grid: Json) -> Target:
     return str(spec.get("mode")), str(section(spec, "account").get("name")), str(spec.get("instrument"))
 
 
+class _Kept[View: (PodView, StatefulSetView)]:
+    """Children of one kind, by namespace and name."""
+
+    def __init__(self) -> None:
+        self._views: dict[tuple[str, str], View] = {}
+
+    def keep(self, view: View, *, deleted: bool) -> bool:
+        """Take over a state; an older object of the same name never replaces a newer one. True when that is news."""
+        key = view.namespace, view.name
+        known = self._views.get(key)
+        if deleted:
+            if known is None or known.uid != view.uid:
+                return False
+            del self._views[key]
+            return True
+        if known is not None and known.resource_version >= view.resource_version:
+            return False
+        self._views[key] = view
+        return True
+
+    def of(self, ref: GridRef, name: str) -> View | None:
+        """A grid's child by its name; one that carries the label under another name, or elsewhere, isn't ours."""
+        found = self._views.get((ref.namespace, name))
+        return found if found is not None and found.grid_uid == ref.uid else None
+
+    def absent(self, listed: set[str], version: int, namespace: str | None) -> list[str]:
+        """Forget what a LIST doesn't hold; the uids of the grids that lost something."""
+        gone = [
+            (key, view)
+            for key, view in self._views.items()
+            if view.uid not in listed and view.resource_version < version and namespace in {None, view.namespace}
+        ]
+        for key, _ in gone:
+            del self._views[key]
+        return [view.grid_uid for _, view in gone]
+
+    def orphans(self, alive: Collection[str]) -> list[View]:
+        """Children of grids that aren't there."""
+        return [view for view in self._views.values() if view.grid_uid not in alive]
+
+
 class Cache:
     """The last state of everything watched. Older states than the one held are ignored."""
 
     def __init__(self) -> None:
         self._grids: dict[str, Entry] = {}
-        self._stateful_sets: dict[str, StatefulSetView] = {}
-        self._pods: dict[str, PodView] = {}
+        self._stateful_sets = _Kept[StatefulSetView]()
+        self._pods = _Kept[PodView]()
         self._by_target: defaultdict[Target, set[str]] = defaultdict(set)
         self._gone: dict[str, None] = {}
 
@@ -74,11 +116,19 @@ class Cache:
 
     def stateful_set(self, uid: str) -> StatefulSetView | None:
         """A grid's StatefulSet."""
-        return self._stateful_sets.get(uid)
+        entry = self._grids.get(uid)
+        ref = entry.controls.ref if entry else None
+        return self._stateful_sets.of(ref, child_name(ref.name)) if ref else None
 
     def pod(self, uid: str) -> PodView | None:
         """A grid's pod."""
-        return self._pods.get(uid)
+        entry = self._grids.get(uid)
+        ref = entry.controls.ref if entry else None
+        return self._pods.of(ref, pod_name(ref.name)) if ref else None
+
+    def orphans(self) -> tuple[list[StatefulSetView], list[PodView]]:
+        """StatefulSets and pods whose grid isn't there."""
+        return self._stateful_sets.orphans(self._grids), self._pods.orphans(self._grids)
 
     def rivals(self, uid: str) -> tuple[str, ...]:
         """Uids of the other grids with the same target."""
@@ -89,49 +139,39 @@ class Cache:
         """Take over a state of an object; returns the grid's uid and what changed."""
         if kind is HEDGE_GRID:
             return self._observe_grid(obj, deleted=deleted)
-        uid = labels_of(obj).get(UID_LABEL, "")
         if kind is POD:
-            return uid, Change.POD if _keep(self._pods, uid, pod_of(obj), deleted=deleted) else Change.NOTHING
-        held = _keep(self._stateful_sets, uid, stateful_set_of(obj), deleted=deleted)
-        return uid, Change.STATEFUL_SET if held else Change.NOTHING
+            pod = pod_of(obj)
+            return pod.grid_uid, Change.POD if self._pods.keep(pod, deleted=deleted) else Change.NOTHING
+        found = stateful_set_of(obj)
+        news = self._stateful_sets.keep(found, deleted=deleted)
+        return found.grid_uid, Change.STATEFUL_SET if news else Change.NOTHING
 
     def missing(
         self, kind: Kind, listed: Iterable[str], version: int, namespace: str | None
     ) -> list[tuple[str, Change]]:
         """Forget what a complete LIST of resource version `version` doesn't hold (by the objects' own uids)."""
         present = set(listed)
-        gone: list[tuple[str, Change]] = []
-        if kind is HEDGE_GRID:
-            for uid, entry in tuple(self._grids.items()):
-                absent = uid not in present and entry.controls.resource_version < version
-                if absent and namespace in {None, entry.controls.ref.namespace}:
-                    gone.append(self._observe_grid(entry.obj, deleted=True))
-            return gone
-        held: dict[str, Any] = self._pods if kind is POD else self._stateful_sets
-        change = Change.POD if kind is POD else Change.STATEFUL_SET
-        for uid, view in tuple(held.items()):
-            entry = self._grids.get(uid)
-            elsewhere = namespace is not None and (entry is None or entry.controls.ref.namespace != namespace)
-            if view.uid not in present and view.resource_version < version and not elsewhere:
-                del held[uid]
-                gone.append((uid, change))
-        return gone
+        if kind is POD:
+            return [(uid, Change.POD) for uid in self._pods.absent(present, version, namespace)]
+        if kind is STATEFUL_SET:
+            return [(uid, Change.STATEFUL_SET) for uid in self._stateful_sets.absent(present, version, namespace)]
+        gone = [
+            entry.obj
+            for uid, entry in self._grids.items()
+            if uid not in present
+            and entry.controls.resource_version < version
+            and namespace in {None, entry.controls.ref.namespace}
+        ]
+        return [self._observe_grid(obj, deleted=True) for obj in gone]
 
     def _observe_grid(self, obj: Json, *, deleted: bool) -> tuple[str, Change]:
         uid = uid_of(obj)
         held = self._grids.get(uid)
         if deleted:
             self._gone[uid] = None
-            if len(self._gone) > 10_000:
+            if len(self._gone) > _GONE_MAX:
                 del self._gone[next(iter(self._gone))]
-            if held is None:
-                return uid, Change.NOTHING
-            del self._grids[uid]
-            target = target_of(held.obj)
-            self._by_target[target].discard(uid)
-            if not self._by_target[target]:
-                del self._by_target[target]
-            return uid, Change.GRID_GONE
+            return uid, Change.GRID_GONE if self._drop(uid) else Change.NOTHING
         if uid in self._gone or (held and resource_version(obj) <= held.controls.resource_version):
             return uid, Change.NOTHING
         controls = controls_of(obj)
@@ -142,16 +182,12 @@ class Cache:
             self._by_target[target_of(obj)].add(uid)
         return uid, Change.GRID
 
-
-def _keep[View: (PodView, StatefulSetView)](held: dict[str, View], uid: str, view: View, *, deleted: bool) -> bool:
-    """Take over a child's state; an older object of the same name never replaces a newer one."""
-    known = held.get(uid)
-    if deleted:
-        if known is None or known.uid != view.uid:
+    def _drop(self, uid: str) -> bool:
+        held = self._grids.pop(uid, None)
+        if held is None:
             return False
-        del held[uid]
+        target = target_of(held.obj)
+        self._by_target[target].discard(uid)
+        if not self._by_target[target]:
+            del self._by_target[target]
         return True
-    if known is not None and known.resource_version >= view.resource_version:
-        return False
-    held[uid] = view
-    return True

@@ -28,6 +28,8 @@ class Credentials:
     """Its key."""
     authorization: str | None = None
     """Value of the header Authorization."""
+    rotates: bool = False
+    """It comes from a file that the kubelet replaces."""
 
     def ssl_context(self) -> ssl.SSLContext:
         """For connections to the server."""
@@ -72,6 +74,7 @@ class CredentialSource:
             certificate=_text(found.cert_file),
             key=_text(found.key_file),
             authorization=token.strip() if token else None,
+            rotates=not self._kubeconfig and _in_cluster(),
         )
         # It writes what a kubeconfig holds into files and removes them at a regular exit only.
         kube_config._cleanup_temp_files()  # noqa: SLF001 # pyright: ignore[reportPrivateUsage, reportUnknownMemberType]

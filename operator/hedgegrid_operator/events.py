@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 from hedgegrid_api.status import ControlStatus, HedgeGridStatus, KillSwitchStatus, Phase
 from hedgegrid_api.types import LegState
+from hedgegrid_operator.facts import REFUSED
 from hedgegrid_operator.kube import ApiError, ApiUnreachableError, Kube
 from hedgegrid_operator.objects import EVENT, HEDGE_GRID, GridRef, Json, Kind
 from hedgegrid_operator.status import condition
@@ -130,6 +131,8 @@ def _standing(before: HedgeGridStatus, after: HedgeGridStatus) -> Iterator[Note]
     new, old = condition(after, "Progressing"), condition(before, "Progressing")
     if new is not None and new.reason in {"WaitingForFlat", "RollingOut"} and (old is None or old.reason != new.reason):
         yield Note(new.reason, new.message)
+    if new is not None and new.message.startswith(REFUSED):
+        yield Note("ChildRefused", new.message, warning=True)
 
 
 class Recorder:

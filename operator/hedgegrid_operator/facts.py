@@ -23,12 +23,18 @@ class Doing(StrEnum):
     APPLY_CONFLICT = "ApplyConflict"
 
 
+REFUSED = "the API server refuses a child"
+"""How the message begins while a child can't be made."""
+
+
 @dataclass(frozen=True, slots=True)
 class Progress:
     """What the operator is doing with the children."""
 
     doing: Doing
     message: str
+    refused: bool = False
+    """The API server doesn't accept a child; it is tried again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

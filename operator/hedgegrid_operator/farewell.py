@@ -115,7 +115,9 @@ class Farewell:
         except ApiError as error:
             log.warning("the status can't be written: %s", error, extra=entry.controls.ref.fields())
         entry = self._cache.grid(uid) or entry
-        if not await self._finalizer.remove_children(entry, wait_for_pod=found is Stage.RELEASE):
+        if not await self._finalizer.remove_children(
+            entry, wait_for_pod=found is Stage.RELEASE and not entry.controls.orphaned
+        ):
             return _PAUSE
         words = last_words(entry, found, self._courier.link(uid).past, ran=ran)
         self._recorder.tell(entry.controls.ref, Note("Deleted", words, warning=found is Stage.ORPHAN))

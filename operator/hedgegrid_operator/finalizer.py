@@ -4,7 +4,7 @@ from hedgegrid_operator.apply import LISTED, Children
 from hedgegrid_operator.cache import Cache, Entry, Sink
 from hedgegrid_operator.desired.naming import api_secret_name, child_name
 from hedgegrid_operator.kube import ApiError, Kube
-from hedgegrid_operator.objects import FINALIZER, HEDGE_GRID, POD, SECRET, STATEFUL_SET, UID_LABEL, Json, metadata
+from hedgegrid_operator.objects import FINALIZER, HEDGE_GRID, SECRET, STATEFUL_SET, UID_LABEL, Json, metadata
 
 
 def is_on(entry: Entry) -> bool:
@@ -35,13 +35,9 @@ class Finalizer:
     async def remove_children(self, entry: Entry, *, wait_for_pod: bool) -> bool:
         """The StatefulSet, the pod, then the rest; False while the pod is still there."""
         ref = entry.controls.ref
-        await self._children.remove(ref, STATEFUL_SET, child_name(ref.name))
-        pod = self._cache.pod(ref.uid)
-        if pod is not None:
-            if not pod.deleting:
-                await self._kube.delete(POD, ref.namespace, pod.name, pod.uid)
-            if wait_for_pod:
-                return False
+        there = await self._children.remove(ref, STATEFUL_SET, child_name(ref.name))
+        if wait_for_pod and (there or self._cache.pod(ref.uid) is not None):
+            return False
         for kind in LISTED:
             async for found, _ in self._kube.pages(kind, ref.namespace, f"{UID_LABEL}={ref.uid}", metadata_only=True):
                 for child in found:

@@ -135,9 +135,14 @@ class Kube:
             _Call("patch", kind, path, patch, query=_MANAGED, content="application/merge-patch+json")
         )
 
-    async def delete(self, kind: Kind, namespace: str, name: str, uid: str | None = None) -> bool:
-        """Delete an object, what depends on it in the background; False where there is none (or another's uid)."""
-        options: Json = {"propagationPolicy": "Background"}
+    async def delete(
+        self, kind: Kind, namespace: str, name: str, uid: str | None = None, *, foreground: bool = False
+    ) -> bool:
+        """Delete an object; False where there is none (or another's uid).
+
+        What depends on it goes in the background, or, in the foreground, before it.
+        """
+        options: Json = {"propagationPolicy": "Foreground" if foreground else "Background"}
         if uid:
             options["preconditions"] = {"uid": uid}
         try:
@@ -149,7 +154,8 @@ class Kube:
         return True
 
     async def _request(self, call: _Call) -> Json:
-        await self._refresh(_TOKEN_AGE)
+        if self._credentials.rotates:
+            await self._refresh(_TOKEN_AGE)
         sent = self._credentials
         status, answer = await self._exchange(call)
         if status == 401:

@@ -16,11 +16,13 @@ from hedgegrid_operator.objects import (
     REASON_ANNOTATION,
     RELEASE_ANNOTATION,
     REVISION_ANNOTATION,
+    UID_LABEL,
     GridRef,
     Json,
     annotations_of,
     instant,
     items,
+    labels_of,
     metadata,
     resource_version,
     section,
@@ -111,7 +113,10 @@ class StatefulSetView:
     """A grid's StatefulSet."""
 
     uid: str
+    grid_uid: str
+    """By its label."""
     name: str
+    namespace: str
     generation: int
     """Raised by the API server when the spec changes."""
     resource_version: int
@@ -125,7 +130,9 @@ def stateful_set_of(obj: Json) -> StatefulSetView:
     about = metadata(obj)
     return StatefulSetView(
         uid=uid_of(obj),
+        grid_uid=labels_of(obj).get(UID_LABEL, ""),
         name=str(about.get("name", "")),
+        namespace=str(about.get("namespace", "")),
         generation=_whole(about.get("generation")),
         resource_version=resource_version(obj),
         revision=annotations_of(obj).get(REVISION_ANNOTATION),
@@ -155,6 +162,8 @@ class PodView:
     """A grid's pod."""
 
     uid: str
+    grid_uid: str
+    """By its label."""
     name: str
     namespace: str
     resource_version: int
@@ -180,6 +189,7 @@ def pod_of(obj: Json) -> PodView:
     state, message = _pod_state(status)
     return PodView(
         uid=uid_of(obj),
+        grid_uid=labels_of(obj).get(UID_LABEL, ""),
         name=str(about.get("name", "")),
         namespace=str(about.get("namespace", "")),
         resource_version=resource_version(obj),

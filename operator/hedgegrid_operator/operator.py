@@ -1,6 +1,7 @@
 """One process: waits for the Lease, leads, and ends in order."""
 
 import asyncio
+import contextlib
 import logging
 import random
 import signal
@@ -31,6 +32,7 @@ class Operator:
         self._brain: Brain | None = None
         self._tried_at = 0.0
         self._stopping = asyncio.Event()
+        self._replaced = False
 
     async def run(self) -> int:
         """Run until SIGTERM or SIGINT (0), or until another one leads (1)."""
@@ -57,14 +59,9 @@ class Operator:
         log.info("stopping")
         stopping.cancel()
         leading.cancel()
-        try:
+        with contextlib.suppress(asyncio.CancelledError):
             await leading
-        except asyncio.CancelledError:
-            return 0
-        except LeadershipLostError as lost:
-            log.error("%s; this one ends", lost)  # noqa: TRY400 — an expected end, no traceback
-            return 1
-        return 0
+        return 1 if self._replaced else 0
 
     async def _lead(self, kube: Kube, source: CredentialSource) -> None:
         settings = self._settings
@@ -84,7 +81,7 @@ class Operator:
         ):
             brain = self._brain = Brain(settings, kube, client, leader, self._metrics, key)
             watch = Watch(source, settings.namespaces, brain.observe)
-            group.create_task(leader.hold(brain.wake_all))
+            group.create_task(self._hold(leader, brain))
             group.create_task(brain.recorder.run())
             try:
                 await self._first_list(brain)
@@ -94,6 +91,14 @@ class Operator:
             finally:
                 watch.stop()
                 await brain.close()
+
+    async def _hold(self, leader: Leader, brain: Brain) -> None:
+        try:
+            await leader.hold(brain.wake_all)
+        except LeadershipLostError as lost:
+            log.error("%s; this one ends", lost)  # noqa: TRY400 — an expected end, no traceback
+            self._replaced = True
+            self._stopping.set()
 
     async def _first_list(self, brain: Brain) -> None:
         """Nothing is decided before everything has been seen once: who has a StatefulSet keeps its target."""

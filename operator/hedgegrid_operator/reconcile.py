@@ -12,12 +12,15 @@ from hedgegrid_operator.apply import NameTakenError
 from hedgegrid_operator.cache import Cache, Entry
 from hedgegrid_operator.control import plan
 from hedgegrid_operator.control.courier import Courier
-from hedgegrid_operator.facts import Doing, Progress
+from hedgegrid_operator.facts import REFUSED, Doing, Progress
 from hedgegrid_operator.farewell import Farewell
 from hedgegrid_operator.finalizer import Finalizer
+from hedgegrid_operator.kube import ApiError
 from hedgegrid_operator.provision import Provisioner
 from hedgegrid_operator.publish import Publisher
 
+_REFUSALS = frozenset({400, 403, 422})
+_REFUSED_PAUSE = 15.0
 _STANDING_PAUSE = 300.0
 """Seconds after which what stands is told again."""
 
@@ -75,8 +78,15 @@ class Reconciler:
             return verdict, await self._provisioner.provide(entry, wanted, datetime.now(UTC), may_roll=True)
         except NameTakenError as taken:
             return name_taken(verdict, taken.kind.kind, taken.name), Progress(Doing.IDLE, "a child's name is taken")
+        except ApiError as error:
+            if error.status not in _REFUSALS:
+                raise
+            # A piece of spec.pod that no schema of ours checks, a quota, a policy: a person has to see it.
+            return verdict, Progress(Doing.CREATING, f"{REFUSED}: {error}", refused=True)
 
     def _next_look(self, uid: str, verdict: Verdict, progress: Progress) -> float | None:
+        if progress.refused:
+            return _REFUSED_PAUSE
         link = self._courier.link(uid)
         if progress.doing is Doing.WAITING_FOR_FLAT:
             return 1.0 if link.report is not None and plan.both_flat(link.report.kill_switch.legs) else None

@@ -46,7 +46,7 @@ def _obstacle(facts: Facts, known: Mapping[str, Finding]) -> tuple[str, str] | N
     for kind, reason in (("ControlReachable", "NotReachable"), ("ControlSynced", "NotSynced")):
         if known[kind].holds is not True:
             return reason, known[kind].message
-    if facts.progress.doing in _UNFINISHED:
+    if facts.progress.doing in _UNFINISHED or facts.progress.refused:
         return facts.progress.doing.value, facts.progress.message
     return None
 

@@ -161,6 +161,17 @@ def test_a_name_that_is_taken_is_never_adopted(field: Field) -> None:
     grid.wait_condition("Ready", "Trading")
 
 
+def test_a_child_that_the_api_server_refuses_is_told_and_tried_again(field: Field) -> None:
+    two_sources = {"name": "bars", "emptyDir": {}, "hostPath": {"path": "/bars"}}
+    grid = field.create(pod={"volumes": [two_sources]})
+    told = grid.wait(lambda seen: "refuses" in condition(seen, "Progressing").get("message", ""), "the refusal")
+    assert "may not specify more than 1 volume type" in condition(told["status"], "Progressing")["message"]
+    assert condition(told["status"], "Ready")["status"] == "False"
+    assert grid.wait_event("ChildRefused")
+    grid.patch(pod={"volumes": [{"name": "bars", "emptyDir": {}}]})
+    grid.wait_condition("Ready", "Trading")
+
+
 def test_while_paused_nothing_is_changed_but_a_kill_gets_through(field: Field) -> None:
     grid = field.running()
     grid.annotate(reconcile="disabled")

@@ -34,7 +34,7 @@ def test_flat_first_then_gone(grid: Grid) -> None:
     assert "deletion" in grid.wait_event("KillFlat")
 
 
-@pytest.mark.parametrize("propagation", ["Background", "Foreground", "Orphan"])
+@pytest.mark.parametrize("propagation", ["Foreground", "Orphan"])
 def test_during_a_restart_of_the_operator(field: Field, grid: Grid, propagation: str) -> None:
     field.operator.kill()
     pod = grid.pod.uid
@@ -62,11 +62,7 @@ def test_the_pod_that_is_gone_is_brought_back_to_flatten(field: Field, grid: Gri
 
 def test_the_operator_restarted_after_flat_does_not_begin_again(field: Field, grid: Grid) -> None:
     grid.delete()
-    wait_until(
-        lambda: (grid.pod.get() or {"metadata": {"deletionTimestamp": "gone"}})["metadata"].get("deletionTimestamp"),
-        30,
-        "the pod to end",
-    )
+    wait_until(lambda: _ending(grid.pod.get()), 30, "the pod to end")
     pod = grid.pod.uid
     field.operator.kill()
     field.start()

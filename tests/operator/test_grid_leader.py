@@ -36,6 +36,8 @@ def test_a_leader_that_was_paused_finds_itself_replaced_and_ends(field: Field) -
     generation = grid.patch(killSwitch="haltEntries")
     first.thaw()
     assert first.wait(30) == 1
+    assert "holds the Lease" in first.log()
+    assert "Traceback" not in first.log()
     status = grid.wait_phase("Halted")
     assert status["control"]["appliedGeneration"] == generation
     assert second.leading

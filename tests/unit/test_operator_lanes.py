@@ -110,10 +110,18 @@ async def test_a_settling_lane_makes_one_piece_of_work_of_a_burst() -> None:
     await lane.close(1)
 
 
-def child(kind: str, own: str, version: int, **status: Any) -> dict[str, Any]:
-    labels = {"hedgegrid.io/uid": UID}
-    about = {"name": "hedgegrid-btc", "namespace": "default", "uid": own, "resourceVersion": str(version)}
-    return {"kind": kind, "metadata": {**about, "labels": labels}, "status": status}
+def child(kind: str, own: str, version: int, *, of: str = UID, name: str = "", **status: Any) -> dict[str, Any]:
+    name = name or {"Pod": "hedgegrid-btc-0", "StatefulSet": "hedgegrid-btc"}[kind]
+    about = {"name": name, "namespace": "default", "uid": own, "resourceVersion": str(version)}
+    return {"kind": kind, "metadata": {**about, "labels": {"hedgegrid.io/uid": of}}, "status": status}
+
+
+def cache_with(*children: dict[str, Any]) -> Cache:
+    cache = Cache()
+    cache.observe(HEDGE_GRID, grid())
+    for found in children:
+        cache.observe(POD if found["kind"] == "Pod" else STATEFUL_SET, found)
+    return cache
 
 
 def test_an_older_state_never_replaces_a_newer_one() -> None:
@@ -126,16 +134,14 @@ def test_an_older_state_never_replaces_a_newer_one() -> None:
 
 
 def test_an_object_that_is_gone_does_not_come_back_with_an_old_list() -> None:
-    cache = Cache()
-    cache.observe(HEDGE_GRID, grid())
+    cache = cache_with()
     assert cache.observe(HEDGE_GRID, grid(), deleted=True) == (UID, Change.GRID_GONE)
     assert cache.observe(HEDGE_GRID, grid()) == (UID, Change.NOTHING)
     assert cache.grid(UID) is None
 
 
 def test_the_end_of_an_older_pod_does_not_hide_the_new_one() -> None:
-    cache = Cache()
-    cache.observe(POD, child("Pod", "old", 10, podIP="127.0.0.1"))
+    cache = cache_with(child("Pod", "old", 10, podIP="127.0.0.1"))
     assert cache.observe(POD, child("Pod", "new", 12, podIP="127.0.0.2")) == (UID, Change.POD)
     assert cache.observe(POD, child("Pod", "old", 13), deleted=True) == (UID, Change.NOTHING)
     assert cache.observe(POD, child("Pod", "old", 11, podIP="127.0.0.1")) == (UID, Change.NOTHING)
@@ -144,15 +150,26 @@ def test_the_end_of_an_older_pod_does_not_hide_the_new_one() -> None:
     assert pod.ip == "127.0.0.2"
 
 
+@pytest.mark.parametrize("stranger", [{"of": "another"}, {"name": "stranger"}])
+def test_a_pod_of_another_name_or_label_never_gets_our_documents(stranger: dict[str, str]) -> None:
+    assert cache_with(child("Pod", "one", 10, podIP="127.0.0.1", **stranger)).pod(UID) is None
+
+
 def test_a_list_takes_away_what_it_does_not_hold_unless_that_is_newer() -> None:
-    cache = Cache()
-    cache.observe(HEDGE_GRID, grid())
-    cache.observe(STATEFUL_SET, child("StatefulSet", "sts", 200))
+    cache = cache_with(child("StatefulSet", "sts", 200))
     assert cache.missing(STATEFUL_SET, [], 150, None) == []
     assert cache.missing(STATEFUL_SET, [], 250, "elsewhere") == []
     assert cache.missing(STATEFUL_SET, ["sts"], 250, None) == []
     assert cache.missing(STATEFUL_SET, [], 250, None) == [(UID, Change.STATEFUL_SET)]
     assert cache.missing(HEDGE_GRID, [], 250, None) == [(UID, Change.GRID_GONE)]
+
+
+def test_what_is_left_of_an_object_that_is_gone_is_found() -> None:
+    cache = cache_with(child("StatefulSet", "sts", 200), child("Pod", "pod", 201))
+    assert cache.orphans() == ([], [])
+    cache.observe(HEDGE_GRID, grid(), deleted=True)
+    sets, pods = cache.orphans()
+    assert ([found.uid for found in sets], [found.uid for found in pods]) == (["sts"], ["pod"])
 
 
 def test_grids_of_one_target_know_each_other() -> None:

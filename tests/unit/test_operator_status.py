@@ -16,12 +16,12 @@ from hedgegrid_operator.events import notes
 from hedgegrid_operator.facts import Doing, Facts, Progress
 from hedgegrid_operator.observed import PodState, PodView, controls_of
 from hedgegrid_operator.status import build, condition, flat_by_status, loud, written
-from tests.unit.operator_parts import NOW, grid, leg, report
+from tests.unit.operator_parts import NOW, UID, grid, leg, report
 
 BOTH, HALT = KillSwitch.FLATTEN_BOTH, KillSwitch.HALT_ENTRIES
 VALID = Verdict(Reason.VALID, "fine")
-POD = PodView("pod-1", "hedgegrid-btc-0", "default", 7, "127.0.0.9", "rev", "image:1", False, PodState.READY, "")
-STARTING = PodView("pod-1", "hedgegrid-btc-0", "default", 7, None, "rev", "image:1", False, PodState.STARTING, "")
+POD = PodView("pod-1", UID, "hedgegrid-btc-0", "default", 7, "127.0.0.9", "rev", "image:1", False, PodState.READY, "")
+STARTING = PodView("pod-1", UID, "hedgegrid-btc-0", "default", 7, None, "rev", "image:1", False, PodState.STARTING, "")
 DELETED = {"deletionTimestamp": "2026-03-01T11:59:00Z"}
 
 
@@ -171,7 +171,7 @@ def test_why_a_pod_is_out_of_reach_is_told(failure: Failure) -> None:
 
 @pytest.mark.parametrize("state", list(PodState))
 def test_how_the_pod_is_is_told(state: PodState) -> None:
-    pod = PodView("u", "n", "default", 1, "127.0.0.9", "r", "i", False, state, "because")
+    pod = PodView("u", UID, "n", "default", 1, "127.0.0.9", "r", "i", False, state, "because")
     expected = "True" if state is PodState.READY else "False"
     assert told(build(facts(pod=pod)), "PodReady") == (expected, state.value)
 

@@ -211,7 +211,8 @@ class Courier:
             return False
         if link.pod_uid != pod.uid:
             return False
-        known, news = link.report, report != link.report or link.failure is not None
+        known = link.report
+        news = known is None or link.failure is not None or plan.tells(report) != plan.tells(known)
         if document is not None:
             news = news or link.refusal is not None
             link.accepted()

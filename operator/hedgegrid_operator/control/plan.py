@@ -127,6 +127,16 @@ def verified_flat(report: ControlReport, wanted: ControlDocument) -> bool:
     )
 
 
+def tells(report: ControlReport) -> tuple[object, ...]:
+    """The part of a report whose change has to be shown at once: not figures that move with the market."""
+    figures = report.telemetry
+    return (
+        *(report.boot_id, report.uid, report.applied_generation, report.epoch, report.rearm, report.synced),
+        *(report.throttle, report.kill_switch, report.latches, report.conditions),
+        *(figures.long.quantity, figures.short.quantity, figures.open_orders),
+    )
+
+
 def kill_delay(failures: int) -> float:
     """Seconds until the next try of a kill after so many failures in a row (at least 1); goes on for ever."""
     return KILL_BACKOFF[min(failures, len(KILL_BACKOFF)) - 1]
