@@ -49,8 +49,8 @@ def measure(rig: Rig, count: int, say: Callable[[str], None]) -> tuple[list[Bare
     bare_records = rig.start_bare()
     made = rig.cluster.api.create(rig.manifest(NAME, NAMESPACE))
     records, book = Records(rig.volume(NAME) / ARRIVALS), rig.volume(NAME) / f"{made['metadata']['uid']}.venue.sqlite"
+    wait_until(lambda: _settled(rig), 60, "a pod that reports")
     wait_until(lambda: _trades(book), 60, "the grid to trade")
-    wait_until(lambda: _settled(rig), 60, "a status that shows it")
     rig.make_alike(BARE, BARE_NAMESPACE, rig.status(NAME))
     bares: list[Bare] = []
     kills: list[Kill] = []
@@ -95,8 +95,6 @@ def _patch(rig: Rig, name: str, namespace: str, spec: Json) -> tuple[int, int, i
 
 def _trades(book: Path) -> bool:
     """Entries rest on both legs, and one of them has a position: a kill has something to do."""
-    if not book.exists():
-        return False
     with Audit(book) as audit:
         found = audit.snapshot()
     opening = {order.leg for order in found.open_orders if order.side is order.leg.opening}
