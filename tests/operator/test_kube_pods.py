@@ -10,6 +10,7 @@ import pytest
 
 from tests.kube import Cluster, KubectlFailed, wait_until
 from tests.operator.kube_pods import (
+    Json,
     answering,
     ask,
     ask_json,
@@ -106,8 +107,12 @@ def test_a_pod_waits_for_what_it_needs(own_cluster: Cluster, namespace: str) -> 
     api = own_cluster.api
     volumes = [{"name": "later", "secret": {"secretName": "later"}}]
     api.create(server("web", namespace, volumes=volumes, readinessProbe=probe()))
-    pod = api.wait("v1", "Pod", "web", namespace, lambda p: waiting(p, "ContainerCreating"))
-    assert 'secret "later" not found' in state(pod)["state"]["waiting"]["message"]
+
+    def says_why(pod: Json) -> bool:
+        told = state(pod)["state"]["waiting"].get("message", "") if waiting(pod, "ContainerCreating") else ""
+        return 'secret "later" not found' in told
+
+    pod = api.wait("v1", "Pod", "web", namespace, says_why)
     assert "podIP" not in pod["status"]
     api.create({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "later", "namespace": namespace}})
     api.wait("v1", "Pod", "web", namespace, is_ready)

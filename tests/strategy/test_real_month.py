@@ -5,6 +5,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+import uvloop
 
 from hedgegrid_api.files import VenueFile
 from naut_hedgegrid.domain.values import Leg, OrderEvent
@@ -44,8 +45,12 @@ class Watched(HedgeGridV1):
 
 @pytest.mark.timeout(300)
 @pytest.mark.skipif(not BARS.exists(), reason=f"no {BARS.name} beside the checkout; HEDGEGRID_DATA names its folder")
-async def test_the_real_month(tmp_path: Path) -> None:
+def test_the_real_month(tmp_path: Path) -> None:
     """25 bps, 5 + 5 rungs, take profit 2 steps, trigger 200: 1,700 to 2,000 entries, at most 85 open LONG lots."""
+    uvloop.run(replayed(tmp_path))
+
+
+async def replayed(tmp_path: Path) -> None:
     replay = {"market": "replay", "replay": {"path": str(BARS), "speed": 1_000_000}}
     venue: VenueFile = venue_file(startingBalance=str(BALANCE), filters={"maxOrders": 1000}, sim=replay)
     store = SqliteStore(tmp_path / "grid.sqlite")

@@ -32,6 +32,8 @@ class Ledger:
         self.owner = owner
         self.orders: dict[str, WorkingOrder] = {}
         """Orders that aren't terminal, by client order id."""
+        self.moving: set[str] = set()
+        """Ids of the orders that don't rest: on their way, or being cancelled."""
         self._lots: dict[Leg, dict[LotKey, Lot]] = {leg: {} for leg in Leg}
         self._entries: dict[Leg, dict[str, WorkingOrder]] = {leg: {} for leg in Leg}
         self._exits: dict[LotKey, dict[str, WorkingOrder]] = {}
@@ -217,12 +219,14 @@ class Ledger:
 
     def _index(self, order: WorkingOrder) -> None:
         self.orders[order.client_order_id] = order
+        (self.moving.discard if order.status is OrderStatus.OPEN else self.moving.add)(order.client_order_id)
         if order.role is Role.ENTRY:
             self._entries[order.leg][order.client_order_id] = order
         elif order.role is Role.TAKE_PROFIT:
             self._exits.setdefault(order.lot, {})[order.client_order_id] = order
 
     def _unindex(self, order: WorkingOrder) -> None:
+        self.moving.discard(order.client_order_id)
         if order.role is Role.ENTRY:
             del self._entries[order.leg][order.client_order_id]
         elif order.role is Role.TAKE_PROFIT:

@@ -182,8 +182,7 @@ class GridCore:
     @property
     def idle(self) -> bool:
         """No order is on its way, no answer is awaited, no flatten is under way."""
-        moving = any(order.status is not OrderStatus.OPEN for order in self.ledger.orders.values())
-        return not moving and not self._actions.reads_due and all(loop.done for loop in self.loops.values())
+        return not self.ledger.moving and not self._actions.reads_due and all(loop.done for loop in self.loops.values())
 
     def may_send(self, order: WorkingOrder) -> bool:
         """Asked again right before a send: nothing that opens leaves after its gate has closed."""
