@@ -14,7 +14,7 @@ PORT = 8080
 
 
 def server(name: str, namespace: str, *arguments: str, **container: Any) -> Json:
-    """A pod of one container `main` that runs kube_server.py with an emptyDir at /mnt/work."""
+    """A pod of one container `main` that runs kube_server.py with an emptyDir at /mnt/data."""
     volumes = container.pop("volumes", [])
     mounts = container.pop("volumeMounts", [])
     grace = container.pop("grace", 2)
@@ -22,9 +22,9 @@ def server(name: str, namespace: str, *arguments: str, **container: Any) -> Json
         "name": "main",
         "image": "example/server:1",
         "command": ["python", str(SERVER)],
-        "args": ["/mnt/work", "0.0.0.0", str(PORT), *arguments],
+        "args": ["/mnt/data", "0.0.0.0", str(PORT), *arguments],
         "ports": [{"name": "http", "containerPort": PORT}],
-        "volumeMounts": [{"name": "work", "mountPath": "/mnt/work"}, *mounts],
+        "volumeMounts": [{"name": "work", "mountPath": "/mnt/data"}, *mounts],
     }
     spec = {
         "terminationGracePeriodSeconds": grace,

@@ -30,7 +30,7 @@ def configured(own_cluster: Cluster, namespace: str) -> Cluster:
     text = "listen: 0.0.0.0\nstore: /var/lib/grid/store.db\nother: /var/lib/gridlock\n"
     for kind, name, data in (
         ("ConfigMap", "settings", {"grid.yaml": text, "LEVEL": "info"}),
-        ("Secret", "keys", {"admin": base64.b64encode(b"s3cret /mnt/work").decode()}),
+        ("Secret", "keys", {"admin": base64.b64encode(b"s3cret /mnt/data").decode()}),
     ):
         metadata = {"name": name, "namespace": namespace}
         own_cluster.api.create({"apiVersion": "v1", "kind": kind, "metadata": metadata, "data": data})
@@ -39,7 +39,7 @@ def configured(own_cluster: Cluster, namespace: str) -> Cluster:
 
 def test_environment_comes_from_all_its_sources(configured: Cluster, namespace: str) -> None:
     env = [
-        {"name": "PLAIN", "value": "at /mnt/work and 0.0.0.0"},
+        {"name": "PLAIN", "value": "at /mnt/data and 0.0.0.0"},
         {"name": "LATER", "value": "<$(PLAIN)> $(UNKNOWN) $$(PLAIN)"},
         {"name": "NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
         {"name": "LABEL", "valueFrom": {"fieldRef": {"fieldPath": "metadata.labels['grid']"}}},
@@ -57,7 +57,7 @@ def test_environment_comes_from_all_its_sources(configured: Cluster, namespace: 
     assert seen["PLAIN"] == f"at {work} and {seen['ADDRESS']}"
     assert seen["LATER"] == f"<{seen['PLAIN']}> $(UNKNOWN) $(PLAIN)"
     assert (seen["NAME"], seen["LABEL"], seen["LEVEL"]) == ("web", "btc", "info")
-    assert seen["KEY"] == seen["ALL_admin"] == "s3cret /mnt/work"
+    assert seen["KEY"] == seen["ALL_admin"] == "s3cret /mnt/data"
     assert "ABSENT" not in seen
     assert ask_json(pod, "/argv")[-2:] == ["web", f"--at={seen['ADDRESS']}"]
     assert "PYTEST_CURRENT_TEST" not in seen
@@ -89,7 +89,7 @@ def test_volumes_hold_what_they_are_made_of(configured: Cluster, namespace: str)
     assert "0.0.0.0" not in text
     assert ask(pod, f"/file?{single}") == text
     assert Path(settings).stat().st_mode & 0o777 == 0o440
-    assert ask(pod, f"/file?{key}") == "s3cret /mnt/work"
+    assert ask(pod, f"/file?{key}") == "s3cret /mnt/data"
     assert ask(pod, f"/file?{label}") == 'grid="btc"'
     claims = ask(pod, f"/file?{token_file}").split(".")[1]
     decoded = json.loads(base64.urlsafe_b64decode(claims + "=="))
@@ -191,7 +191,7 @@ def test_probes_decide_about_start_readiness_and_restart(own_cluster: Cluster, n
         *("web", namespace),
         startupProbe=probe("/health", failureThreshold=30),
         livenessProbe={
-            "exec": {"command": ["sh", "-c", "! test -e /mnt/work/dead"]},
+            "exec": {"command": ["sh", "-c", "! test -e /mnt/data/dead"]},
             "periodSeconds": 1,
             "failureThreshold": 1,
         },
@@ -238,14 +238,14 @@ def test_a_grace_period_can_be_cut_short(own_cluster: Cluster, namespace: str) -
 
 
 def test_a_pod_that_is_done_succeeds(own_cluster: Cluster, namespace: str) -> None:
-    manifest = server("web", namespace, command=["sh", "-c", "cp /mnt/work/first /mnt/work/second"])
+    manifest = server("web", namespace, command=["sh", "-c", "cp /mnt/data/first /mnt/data/second"])
     manifest["spec"]["restartPolicy"] = "Never"
     manifest["spec"]["initContainers"] = [
         {
             "name": "before",
             "image": "x:1",
-            "command": ["sh", "-c", "echo hello > /mnt/work/first"],
-            "volumeMounts": [{"name": "work", "mountPath": "/mnt/work"}],
+            "command": ["sh", "-c", "echo hello > /mnt/data/first"],
+            "volumeMounts": [{"name": "work", "mountPath": "/mnt/data"}],
         }
     ]
     own_cluster.api.create(manifest)
@@ -260,7 +260,7 @@ def test_a_stateful_set_keeps_its_claim_over_its_pods(own_cluster: Cluster, name
     template = {"metadata": {"labels": {"app": "grid"}}, "spec": pod["spec"]}
     template["spec"]["containers"][0] |= {
         "readinessProbe": probe(),
-        "volumeMounts": [{"name": "store", "mountPath": "/mnt/work"}],
+        "volumeMounts": [{"name": "store", "mountPath": "/mnt/data"}],
     }
     template["spec"]["volumes"] = []
     claim = {

@@ -132,15 +132,21 @@ class DirectVenue:
     def account(self) -> AccountState:
         return self.book.account()
 
+    def deliver(self) -> None:
+        """Deliver the next event, if there is one."""
+        assert self.strategy is not None
+        if not self.queue:
+            return
+        event = self.queue.popleft()
+        if isinstance(event, VenueState):
+            self.strategy.on_venue_state(event)
+        else:
+            self.strategy.on_order_event(event)
+
     def pump(self) -> None:
         """Deliver what is queued, and what that brings about."""
-        assert self.strategy is not None
         while self.queue:
-            event = self.queue.popleft()
-            if isinstance(event, VenueState):
-                self.strategy.on_venue_state(event)
-            else:
-                self.strategy.on_order_event(event)
+            self.deliver()
 
 
 class Rig:

@@ -249,8 +249,7 @@ async def test_r19_release_in_mid_flatten_awaits_the_close_and_covers_what_remai
     rig.venue.lazy = True
     await rig.control(2, killSwitch="flattenLong")
     while not any(o.kind is OrderKind.MARKET for o in rig.venue.submitted):
-        event = rig.venue.queue.popleft()
-        rig.strategy.on_venue_state(event) if hasattr(event, "positions") else rig.strategy.on_order_event(event)  # type: ignore[arg-type]
+        rig.venue.deliver()
     sent = len(rig.venue.submitted)
     await rig.control(3)
     assert len(rig.venue.submitted) == sent, "nothing is sent while the close is under way"
@@ -301,9 +300,7 @@ async def test_f4_a_crash_after_any_step_resumes_halted_and_closes_only_the_rest
     rig.venue.lazy = True
     report = await rig.control(2, killSwitch="flattenBoth")
     for _ in range(steps):
-        if rig.venue.queue:
-            event = rig.venue.queue.popleft()
-            rig.strategy.on_venue_state(event) if hasattr(event, "positions") else rig.strategy.on_order_event(event)  # type: ignore[arg-type]
+        rig.venue.deliver()
     closed_before = held - rig.position(LONG)
     operation = report.kill_switch.operation_id
     rig.crash()

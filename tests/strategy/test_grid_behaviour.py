@@ -5,7 +5,8 @@ from decimal import Decimal
 
 import pytest
 
-from naut_hedgegrid.domain.values import Leg, Side
+from naut_hedgegrid.domain.values import CancelRejected, Leg, OrderEvent, Side
+from naut_hedgegrid.strategies.hedge_grid_v1.actions import Action
 from naut_hedgegrid.venues.sim.faults import Faults
 from tests.strategy.direct import Rig, strategy_file, venue_file
 
@@ -261,13 +262,18 @@ def test_a_foreign_position_closes_the_gate_and_is_named(make: Callable[..., Rig
     assert rig.resting(LONG, opening=True) == {}
 
 
-def test_an_exception_in_a_handler_stops_entries_and_is_reported(make: Callable[..., Rig]) -> None:
+def test_an_exception_in_a_handler_stops_entries_and_is_reported(
+    make: Callable[..., Rig], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(event: OrderEvent) -> list[Action]:
+        raise RuntimeError(f"can't handle {event}")
+
     rig = make()
     rig.quote(42000)
     rig.quote(41895)
-    rig.strategy._core.on_order_event = None  # type: ignore[method-assign,assignment]
-    rig.strategy.on_order_event(None)  # type: ignore[arg-type]
-    del rig.strategy._core.on_order_event
+    with monkeypatch.context() as broken:
+        broken.setattr(rig.strategy._core, "on_order_event", fails)
+        rig.strategy.on_order_event(CancelRejected("unknown", "-2011", 0))
     rig.pump()
     assert rig.strategy.errors == 1
     assert rig.resting(LONG, opening=True) == {}

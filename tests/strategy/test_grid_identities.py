@@ -9,7 +9,6 @@ import shutil
 import tempfile
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -93,9 +92,7 @@ class Grid(RuleBasedStateMachine):
             self.rig.market(self.price)
         self.rig.timer()
         for _ in range(deliver):
-            if self.rig.venue.queue:
-                event = self.rig.venue.queue.popleft()
-                deliver_one(self.rig, event)
+            self.rig.venue.deliver()
         self.rig.venue.lazy = False
         self.rig.pump()
 
@@ -105,8 +102,7 @@ class Grid(RuleBasedStateMachine):
         self.rig.venue.lazy = True
         self.control(switch, 1)
         for _ in range(deliver):
-            if self.rig.venue.queue:
-                deliver_one(self.rig, self.rig.venue.queue.popleft())
+            self.rig.venue.deliver()
         self.rig.crash()
         self.rig.boot(await_control=wait)
         self.rig.quote(self.price)
@@ -139,13 +135,6 @@ class Grid(RuleBasedStateMachine):
             if level is not LegLevel.OPEN and getattr(self, "engaged", None) is self.switch:
                 assert not [order for order in seen if order.leg is leg and not order.reduce_only]
         self.engaged = self.switch
-
-
-def deliver_one(rig: Rig, event: Any) -> None:
-    if hasattr(event, "positions"):
-        rig.strategy.on_venue_state(event)
-    else:
-        rig.strategy.on_order_event(event)
 
 
 Grid.TestCase.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
