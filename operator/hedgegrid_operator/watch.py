@@ -75,8 +75,8 @@ class Watch:
                 namespaces=self._namespaces,
                 stop_flag=self._stop,
             )
-        except Exception:
-            log.exception("the watches failed")
+        except Exception as error:  # noqa: BLE001 — whatever it is, watching starts again, and LISTs go on meanwhile
+            log.warning("the watches failed: %s", error or type(error).__name__)
         finally:
             loop.close()
             self._loop.call_soon_threadsafe(ended.set_result, None)

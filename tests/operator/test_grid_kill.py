@@ -224,7 +224,7 @@ def test_during_a_throttle_storm(field: Field, grid: Grid) -> None:
     # One pod that can be reached, one that can't, and a crowd of objects that have none.
     frozen = field.running()
     frozen.pod.freeze()
-    crowd = [field.create(f"crowd-{number}", account={"name": grid.name}) for number in range(60)]
+    crowd = [field.create(f"crowd-{number}", account={"name": grid.name}) for number in range(40)]
     crowd[-1].wait_condition("Accepted", "DuplicateTarget")
     with storm(field, [*crowd, frozen, grid]) as changed:
         assert changed.wait(30)
