@@ -23,7 +23,7 @@ def machine(kubernetes: str) -> dict[str, str]:
         "Python": platform.python_version(),
         "Kubernetes": kubernetes,
         **{name: version(name) for name in DISTRIBUTIONS},
-        "load before the run": f"{os.getloadavg()[0]:.1f}",
+        "load before the run": f"{os.getloadavg()[0]:.1f}, own niceness {os.nice(0)}",
     }
 
 
