@@ -227,7 +227,7 @@ class AnySchema:
 def test_the_role_that_ships_is_all_that_is_needed_and_no_more(field: Field) -> None:
     grid = field.running()
     first = grid.pod.uid
-    grid.patch(exits={"takeProfitSteps": 3}, killSwitch="flattenBoth")
+    grid.patch(exits={"takeProfitSteps": 7}, killSwitch="flattenBoth")
     wait_until(lambda: grid.pod.uid not in {first, None}, 60, "another pod")
     grid.wait_phase("Flat")
     grid.wait_condition("Progressing", "Idle")
