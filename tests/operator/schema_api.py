@@ -61,7 +61,7 @@ class Grids:
         try:
             return call(*self._where, *arguments, **options)
         except kubernetes.client.ApiException as error:
-            raise RefusedError(json.loads(error.body)["message"]) from error
+            raise RefusedError(_message(error.body or "")) from error
 
 
 def _options(dry: bool) -> dict[str, str]:
@@ -79,3 +79,11 @@ def grids_of_own_namespace(cluster: Any) -> Iterator[Grids]:
         yield Grids(cluster.kubeconfig, namespace)
     finally:
         cluster.kubectl("delete", "namespace", namespace, "--wait=false")
+
+
+def _message(body: str) -> str:
+    """The API server's message; a kind that isn't served yet is answered in plain text."""
+    try:
+        return json.loads(body)["message"]
+    except json.JSONDecodeError:
+        return body
