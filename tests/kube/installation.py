@@ -32,7 +32,19 @@ def install(cluster: Cluster) -> None:
     namespace = json.dumps({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
     cluster.kubectl("apply", "-f", "-", stdin=namespace)
     cluster.kubectl("apply", "-f", str(CHECKOUT / CRD), "-f", str(CHECKOUT / RBAC))
-    cluster.kubectl("wait", "--for=condition=Established", "crd/hedgegrids.hedgegrid.io", "--timeout=30s")
+    wait_served(cluster)
+
+
+def wait_served(cluster: Cluster) -> None:
+    """Return when the API server serves HedgeGrids. (`kubectl wait` fails where there are no conditions yet.)"""
+    name = "hedgegrids.hedgegrid.io"
+    wait_until(lambda: _established(cluster, name), START_SECONDS, f"{name} to be established")
+
+
+def _established(cluster: Cluster, name: str) -> bool:
+    found = cluster.api.get("apiextensions.k8s.io/v1", "CustomResourceDefinition", name) or {}
+    conditions = found.get("status", {}).get("conditions") or []
+    return any(item["type"] == "Established" and item["status"] == "True" for item in conditions)
 
 
 class Operator:

@@ -10,6 +10,7 @@ from uuid import uuid4
 import kubernetes
 
 from hedgegrid_api.types import GROUP, PLURAL, VERSION
+from tests.kube.installation import wait_served
 
 MANIFEST = Path(__file__).parents[2] / "crds" / "hedgegrids.hedgegrid.io.yaml"
 """The CustomResourceDefinition that ships."""
@@ -72,7 +73,7 @@ def _options(dry: bool) -> dict[str, str]:
 def grids_of_own_namespace(cluster: Any) -> Iterator[Grids]:
     """A namespace with the contract in force; gone afterwards."""
     cluster.kubectl("apply", "-f", str(MANIFEST))
-    cluster.kubectl("wait", "--for=condition=Established", "crd/hedgegrids.hedgegrid.io")
+    wait_served(cluster)
     namespace = f"schema-{uuid4().hex[:8]}"
     cluster.kubectl("create", "namespace", namespace)
     try:
