@@ -125,9 +125,9 @@ class DirectVenue:
         self.cancelled.append(client_order_id)
         self.queue.extend(self.book.cancel(client_order_id, self.clock.ts))
 
-    def request_state(self, after_trade_id: int) -> None:
+    def request_state(self, after_trade_id: int, after_funding_ts: int = 0) -> None:
         if not self.lost:
-            self.queue.append(self.book.state(after_trade_id))
+            self.queue.append(self.book.state(after_trade_id, after_funding_ts))
 
     def account(self) -> AccountState:
         return self.book.account()

@@ -11,6 +11,8 @@ from hedgegrid_api.files import VenueFile
 from naut_hedgegrid.domain.ports import VenueGateway
 from naut_hedgegrid.domain.values import (
     CancelRejected,
+    FundingSettled,
+    Instrument,
     Leg,
     OrderAccepted,
     OrderEnded,
@@ -93,6 +95,12 @@ class Recorder:
 
     def on_venue_state(self, state: VenueState) -> None:
         self._hear(state)
+
+    def on_funding(self, settled: FundingSettled) -> None:
+        self._hear(settled)
+
+    def on_instrument(self, instrument: Instrument | None) -> None:
+        self._hear(instrument)
 
     def on_market_end(self) -> None:
         self.market_ended += 1

@@ -55,7 +55,7 @@ class Lot:
     step: Decimal
     """The ladder's step when the entry was sent."""
     take_profit_steps: int
-    """Frozen at the first fill."""
+    """Frozen at the first fill; 0: none."""
     bought: Decimal = ZERO
     """Opened quantity."""
     sold: Decimal = ZERO
@@ -64,6 +64,8 @@ class Lot:
     """The entry order is terminal: nothing more will be opened."""
     next_part: int = 0
     """Number of the next exit; an ended id is never used again."""
+    stop_loss_steps: int = 0
+    """Frozen at the first fill; 0: none."""
 
     @property
     def open(self) -> Decimal:
@@ -100,12 +102,14 @@ class WorkingOrder:
     kind: OrderKind
     quantity: Decimal
     price: Decimal | None
-    """The price that it was sent for; None for a market order."""
+    """The price that it was sent for; None for market and stop orders."""
     post_only: bool
     step: Decimal
     """The ladder's step when it was sent."""
     status: OrderStatus = OrderStatus.SENT
     filled: Decimal = ZERO
+    trigger_price: Decimal | None = None
+    """Of a stop order."""
 
     @property
     def leaves(self) -> Decimal:
@@ -120,7 +124,14 @@ class WorkingOrder:
     def request(self) -> OrderRequest:
         """The order as the venue gets it."""
         return OrderRequest(
-            self.client_order_id, self.leg, self.side, self.kind, self.quantity, self.price, self.post_only
+            self.client_order_id,
+            self.leg,
+            self.side,
+            self.kind,
+            self.quantity,
+            self.price,
+            self.post_only,
+            self.trigger_price,
         )
 
     def with_status(self, status: OrderStatus) -> Self:

@@ -2,7 +2,15 @@
 
 from typing import Protocol
 
-from naut_hedgegrid.domain.values import AccountState, OrderEvent, OrderRequest, Quote, VenueState
+from naut_hedgegrid.domain.values import (
+    AccountState,
+    FundingSettled,
+    Instrument,
+    OrderEvent,
+    OrderRequest,
+    Quote,
+    VenueState,
+)
 
 
 class VenueGateway(Protocol):
@@ -16,8 +24,9 @@ class VenueGateway(Protocol):
         """Ask to cancel; answered by `OrderEnded`, a last fill, or `CancelRejected`."""
         ...
 
-    def request_state(self, after_trade_id: int) -> None:
-        """Read positions, open orders and the fills after a trade id in one piece; answered by `on_venue_state`."""
+    def request_state(self, after_trade_id: int, after_funding_ts: int = 0) -> None:
+        """Read positions, open orders, the fills after a trade id and the settlements after a time in one piece;
+        answered by `on_venue_state`."""
         ...
 
     def account(self) -> AccountState | None:
@@ -42,6 +51,14 @@ class TradingStrategy(Protocol):
 
     def on_venue_state(self, state: VenueState) -> None:
         """Answer to `request_state`."""
+        ...
+
+    def on_funding(self, settled: FundingSettled) -> None:
+        """Funding was settled; may come twice."""
+        ...
+
+    def on_instrument(self, instrument: Instrument | None) -> None:
+        """The venue's limits on orders have changed; None while they are unknown."""
         ...
 
     def on_market_end(self) -> None:

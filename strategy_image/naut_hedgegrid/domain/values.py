@@ -44,6 +44,7 @@ class Role(StrEnum):
 
     ENTRY = "E"
     TAKE_PROFIT = "T"
+    STOP_LOSS = "S"
     FLATTEN = "F"
 
 
@@ -52,6 +53,9 @@ class OrderKind(StrEnum):
 
     LIMIT = "LIMIT"
     MARKET = "MARKET"
+    STOP_MARKET = "STOP_MARKET"
+    """Conditional: rests apart from the book until the mark price (simulated venues: their own trigger) reaches its
+    trigger, then closes at market."""
 
 
 class Ending(StrEnum):
@@ -59,6 +63,10 @@ class Ending(StrEnum):
 
     CANCELED = "CANCELED"
     EXPIRED = "EXPIRED"
+    EXPIRED_IN_MATCH = "EXPIRED_IN_MATCH"
+    """By self-trade prevention: an order of the same account would have met it."""
+    TRIGGER_REJECTED = "TRIGGER_REJECTED"
+    """A conditional order whose market order the venue refused when it triggered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +79,10 @@ class OrderRequest:
     kind: OrderKind
     quantity: Decimal
     price: Decimal | None = None
-    """None for a market order."""
+    """Limit price; None for market and stop orders."""
     post_only: bool = False
+    trigger_price: Decimal | None = None
+    """Of a stop order; None for any other."""
 
     @property
     def reduce_only(self) -> bool:
@@ -126,6 +136,8 @@ class OrderEnded:
     client_order_id: str
     ending: Ending
     ts: int
+    reason: str = ""
+    """The venue's code and text, where it gives one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,11 +179,28 @@ class VenueOrder:
     filled: Decimal
     price: Decimal | None
     post_only: bool
+    trigger_price: Decimal | None = None
 
     @property
     def leaves(self) -> Decimal:
         """Quantity still to be filled."""
         return self.quantity - self.filled
+
+
+@dataclass(frozen=True, slots=True)
+class FundingSettled:
+    """One settlement, as it was booked: cash of each leg in quote currency, above 0 received."""
+
+    ts: int
+    """Settlement time; a settlement is booked once."""
+    rate: Decimal
+    mark: Decimal
+    cash: dict[Leg, Decimal]
+
+    @property
+    def total(self) -> Decimal:
+        """Cash of both legs."""
+        return sum(self.cash.values(), ZERO)
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,9 +218,12 @@ class VenueState:
 
     positions: dict[Leg, VenuePosition]
     open_orders: tuple[VenueOrder, ...]
+    """Regular and conditional ones."""
     fills: tuple[OrderFilled, ...]
     """Fills after the trade id that was asked for, oldest first."""
     ts: int
+    funding: tuple[FundingSettled, ...] = ()
+    """Settlements after the time that was asked for, oldest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +240,12 @@ class AccountState:
     next_funding_ts: int | None
     funding_interval_hours: int | None
     ts: int
+    transfers: Decimal = ZERO
+    """Signed sum of deposits and withdrawals since the account's start."""
+    liquidation_price: Decimal | None = None
+    """The venue's own figure; None where it gives none."""
+    available: Decimal | None = None
+    """What is left to open with; may be below 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,3 +261,6 @@ class Instrument:
     market_max_qty: Decimal
     min_notional: Decimal
     max_orders: int
+    """Open regular orders."""
+    max_conditional_orders: int = 200
+    """Open conditional orders."""

@@ -72,24 +72,24 @@ class EngineGateway:
             reason = f"not handed over: {error}"
             venue.delivery.order_event_aside(CancelRejected(client_order_id, reason, venue.now()))
 
-    def request_state(self, after_trade_id: int) -> None:
+    def request_state(self, after_trade_id: int, after_funding_ts: int = 0) -> None:
         """Ask for the venue's state as it is once all commands sent so far have arrived."""
         if self._sender is None:
             return
         traffic = self._venue.traffic
         traffic.answer_due()
-        self._venue.delivery.spawn(self._answer(after_trade_id, traffic.commands_so_far_entered()))
+        self._venue.delivery.spawn(self._answer(after_trade_id, after_funding_ts, traffic.commands_so_far_entered()))
 
     def account(self) -> AccountState | None:
         """The account's figures."""
         return self._venue.book.account()
 
-    async def _answer(self, after_trade_id: int, entered: Callable[[], bool]) -> None:
+    async def _answer(self, after_trade_id: int, after_funding_ts: int, entered: Callable[[], bool]) -> None:
         venue = self._venue
         try:
             await venue.traffic.until(entered, _PATIENCE_SECONDS)
             await venue.wire.passed()
-            venue.delivery.venue_state_aside(venue.book.state(after_trade_id))
+            venue.delivery.venue_state_aside(venue.book.state(after_trade_id, after_funding_ts))
         finally:
             venue.traffic.answered()
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from naut_hedgegrid.domain.values import Leg, Role
 
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
-_PATTERN = re.compile(r"hg-([0-9a-f]{8})-([LS])([0-9a-z]{1,2})-([ETF])([0-9a-z]{0,2})-([0-9a-z]{1,4})")
+_PATTERN = re.compile(r"hg-([0-9a-f]{8})-([LS])([0-9a-z]{1,2})-([ETSF])([0-9a-z]{0,2})-([0-9a-z]{1,4})")
 
 WRAP = 36**4
 """Running numbers count from 0 to WRAP − 1 and start again."""

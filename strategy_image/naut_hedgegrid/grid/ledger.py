@@ -11,6 +11,7 @@ from decimal import Decimal
 from naut_hedgegrid.domain.grid import Ladder, Lot, LotKey, OrderStatus, Rung, WorkingOrder
 from naut_hedgegrid.domain.values import (
     ZERO,
+    FundingSettled,
     Leg,
     OrderFilled,
     OrderKind,
@@ -47,6 +48,7 @@ class Ledger:
         self.ladder = snapshot.ladder
         self.totals = snapshot.totals
         self.last_trade_id = snapshot.last_trade_id
+        self.last_funding_ts = snapshot.last_funding_ts
         self._next_n = snapshot.next_n
         self._next_seq = 1 + max((lot.seq for lot in snapshot.lots), default=-1)
         self._seen: set[int] = set(snapshot.recent_trade_ids)
@@ -151,6 +153,16 @@ class Ledger:
             self._advance(replace(order, filled=order.filled + fill.quantity))
         return key
 
+    def settled(self, settled: FundingSettled) -> bool:
+        """Book a settlement; False for one that was booked before."""
+        if settled.ts <= self.last_funding_ts:
+            return False
+        self.last_funding_ts = settled.ts
+        self._changes.funding.append(settled)
+        self.totals = replace(self.totals, funding=self.totals.funding + settled.total)
+        self.note("totals", self.totals.plain())
+        return True
+
     def ended(self, client_order_id: str) -> WorkingOrder | None:
         """An order is terminal (cancelled, expired, rejected); None where it was already."""
         order = self.orders.pop(client_order_id, None)
@@ -177,6 +189,8 @@ class Ledger:
         Fills that were missed are booked. An order that the venue doesn't have is terminal, unless it is still on its
         way there (after a start nothing is). Orders of ours that the books don't know are taken in by their ids.
         """
+        for settled in state.funding:
+            self.settled(settled)
         for fill in state.fills:
             self.filled(fill, take_profit_steps)
         self._adopt_orders(state, start=start)

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any, Self
 
 from naut_hedgegrid.domain.grid import Ladder, Lot, LotKey, WorkingOrder
-from naut_hedgegrid.domain.values import ZERO, OrderFilled
+from naut_hedgegrid.domain.values import ZERO, FundingSettled, OrderFilled
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +21,8 @@ class Totals:
     maker_fills: int = 0
     notional: Decimal = ZERO
     maker_notional: Decimal = ZERO
+    funding: Decimal = ZERO
+    """Cash of all settlements, above 0 received."""
 
     def plus(self, fill: OrderFilled) -> Self:
         """The sums with one more fill."""
@@ -45,6 +47,7 @@ class Totals:
             maker_fills=int(row["maker_fills"]),
             notional=Decimal(row["notional"]),
             maker_notional=Decimal(row["maker_notional"]),
+            funding=Decimal(row.get("funding", 0)),
         )
 
     def plain(self) -> dict[str, int | str]:
@@ -59,11 +62,12 @@ class Changes:
     lots: dict[LotKey, Lot | None] = field(default_factory=dict[LotKey, Lot | None])
     orders: dict[str, WorkingOrder | None] = field(default_factory=dict[str, WorkingOrder | None])
     fills: list[OrderFilled] = field(default_factory=list[OrderFilled])
+    funding: list[FundingSettled] = field(default_factory=list[FundingSettled])
     values: dict[str, object] = field(default_factory=dict[str, object])
     """Single values by name; JSON-ready."""
 
     def __bool__(self) -> bool:
-        return bool(self.lots or self.orders or self.fills or self.values)
+        return bool(self.lots or self.orders or self.fills or self.funding or self.values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,3 +82,5 @@ class Snapshot:
     last_trade_id: int = 0
     recent_trade_ids: frozenset[int] = frozenset()
     """Of the newest fills, so that one that comes again is known."""
+    last_funding_ts: int = 0
+    """Of the newest settlement booked."""

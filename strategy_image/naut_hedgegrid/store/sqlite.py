@@ -18,24 +18,28 @@ from pathlib import Path
 from typing import IO, Any
 
 from naut_hedgegrid.domain.grid import Ladder, Lot, LotKey, WorkingOrder
-from naut_hedgegrid.domain.values import Leg, OrderFilled, OrderKind, Role, Side
+from naut_hedgegrid.domain.values import FundingSettled, Leg, OrderFilled, OrderKind, Role, Side
 from naut_hedgegrid.grid.records import Changes, Snapshot, Totals
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 _SCHEMA = """
 create table if not exists lots (
   leg text not null, level integer not null, n integer not null, seq integer not null, price text not null,
   step text not null, take_profit_steps integer not null, bought text not null, sold text not null,
-  entry_done integer not null, next_part integer not null, primary key (leg, level, n)) without rowid;
+  entry_done integer not null, next_part integer not null, stop_loss_steps integer not null,
+  primary key (leg, level, n)) without rowid;
 create table if not exists orders (
   client_order_id text primary key, leg text not null, level integer not null, role text not null, n integer not null,
   part integer not null, side text not null, kind text not null, quantity text not null, price text,
-  post_only integer not null, step text not null, filled text not null) without rowid;
+  post_only integer not null, step text not null, filled text not null,
+  trigger_price text) without rowid;
 create table if not exists fills (
   trade_id integer primary key, client_order_id text not null, leg text not null, side text not null,
   quantity text not null, price text not null, commission text not null, maker integer not null,
   realized_pnl text not null, ts integer not null);
+create table if not exists funding (
+  ts integer primary key, rate text not null, mark text not null, long text not null, short text not null);
 create table if not exists entries (name text primary key, value text not null) without rowid;
 """
 _RECENT_FILLS = 10_000
@@ -71,6 +75,7 @@ class SqliteStore:
             next_n=values.get("next_n", 0),
             last_trade_id=recent[0] if recent else 0,
             recent_trade_ids=frozenset(recent),
+            last_funding_ts=db.execute("select coalesce(max(ts), 0) from funding").fetchone()[0],
         )
         return snapshot, values
 
@@ -137,6 +142,7 @@ def _write(db: sqlite3.Connection, changes: Changes) -> None:
     db.executemany("delete from orders where client_order_id = ?", gone_orders)
     _upsert(db, "orders", (_order_row(order) for order in changes.orders.values() if order is not None))
     _upsert(db, "fills", (_plain(fill) for fill in changes.fills))
+    _upsert(db, "funding", (_funding_row(settled) for settled in changes.funding))
     _upsert(db, "entries", ({"name": k, "value": json.dumps(v)} for k, v in changes.values.items()))
 
 
@@ -149,6 +155,11 @@ def _upsert(db: sqlite3.Connection, table: str, rows: Iterable[dict[str, Any]]) 
 
 def _plain(value: OrderFilled | Lot | WorkingOrder) -> dict[str, Any]:
     return {k: str(v) if isinstance(v, Decimal) else v for k, v in asdict(value).items()}
+
+
+def _funding_row(settled: FundingSettled) -> dict[str, Any]:
+    cash = {leg.value.lower(): str(amount) for leg, amount in settled.cash.items()}
+    return {"ts": settled.ts, "rate": str(settled.rate), "mark": str(settled.mark), **cash}
 
 
 def _lot_row(lot: Lot) -> dict[str, Any]:
@@ -164,22 +175,23 @@ def _order_row(order: WorkingOrder) -> dict[str, Any]:
 
 
 def _lot(row: tuple[Any, ...]) -> Lot:
-    leg, level, n, seq, price, step, steps, bought, sold, entry_done, next_part = row
+    leg, level, n, seq, price, step, take_profit_steps, bought, sold, entry_done, next_part, stop_loss_steps = row
     return Lot(
         LotKey(Leg(leg), level, n),
         seq,
         Decimal(price),
         Decimal(step),
-        steps,
+        take_profit_steps,
         Decimal(bought),
         Decimal(sold),
         bool(entry_done),
         next_part,
+        stop_loss_steps,
     )
 
 
 def _order(row: tuple[Any, ...]) -> WorkingOrder:
-    client_order_id, leg, level, role, n, part, side, kind, quantity, price, post_only, step, filled = row
+    client_order_id, leg, level, role, n, part, side, kind, quantity, price, post_only, step, filled, trigger = row
     return WorkingOrder(
         client_order_id,
         Leg(leg),
@@ -194,4 +206,5 @@ def _order(row: tuple[Any, ...]) -> WorkingOrder:
         bool(post_only),
         Decimal(step),
         filled=Decimal(filled),
+        trigger_price=None if trigger is None else Decimal(trigger),
     )

@@ -10,6 +10,7 @@ from hedgegrid_api.types import LegLevel
 from naut_hedgegrid.domain.grid import OrderStatus, WorkingOrder
 from naut_hedgegrid.domain.values import (
     CancelRejected,
+    FundingSettled,
     Instrument,
     Leg,
     OrderAccepted,
@@ -33,6 +34,7 @@ from naut_hedgegrid.strategies.hedge_grid_v1.freshness import Freshness
 
 STALE_DATA = "StaleData"
 FOREIGN_POSITION = "ForeignPosition"
+UNKNOWN_FILTERS = "FiltersUnknown"
 EXTERNAL_CHANGE = "ExternalPositionChange"
 
 
@@ -98,6 +100,19 @@ class GridCore:
             self._on_bar(bar, quote)
         elif first:
             self._evaluate(*Leg)
+        return self._actions.take()
+
+    def on_funding(self, settled: FundingSettled) -> list[Action]:
+        """Funding was settled."""
+        self.ledger.settled(settled)
+        return self._actions.take()
+
+    def on_instrument(self, instrument: Instrument | None) -> list[Action]:
+        """The venue's limits have changed: what follows goes by the new ones. None: entries wait."""
+        if instrument is not None:
+            self._instrument = self.entries.instrument = self.exits.instrument = instrument
+        self._set_fault(UNKNOWN_FILTERS, "the venue's limits on orders are unknown" if instrument is None else None)
+        self._evaluate(*Leg)
         return self._actions.take()
 
     def on_market_end(self) -> list[Action]:

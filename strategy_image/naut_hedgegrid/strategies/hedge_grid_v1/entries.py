@@ -42,10 +42,10 @@ class Entries:
         """Rungs that have no order, by reason."""
         self._settings = settings
         self._ledger = ledger
-        self._instrument = instrument
+        self.instrument = instrument
         self._actions = actions
         self._gate = gate
-        self._basis: dict[Leg, tuple[Ladder, Decimal]] = {}
+        self._basis: dict[Leg, tuple[Ladder, Decimal, Instrument]] = {}
         self._waiting: set[Leg] = set()
 
     def recentre(self, quote: Quote) -> None:
@@ -53,7 +53,7 @@ class Entries:
         ladder = self._ledger.ladder
         if ladder is None:
             return
-        tick, has_lots = self._instrument.tick_size, self._ledger.has_lots
+        tick, has_lots = self.instrument.tick_size, self._ledger.has_lots
         moved = recentred(ladder, quote.mid, quote.mark, self._settings, tick, has_lots=has_lots)
         if moved is not None:
             self._ledger.set_ladder(moved)
@@ -85,12 +85,12 @@ class Entries:
         if ladder is None:
             if quote is None:
                 return None
-            ladder = first_ladder(quote.mid, self._settings, self._instrument.tick_size)
+            ladder = first_ladder(quote.mid, self._settings, self.instrument.tick_size)
             self._ledger.set_ladder(ladder)
-        basis = (ladder, self.throttle)
+        basis = (ladder, self.throttle, self.instrument)
         if self._basis.get(leg) != basis:
             self._basis[leg] = basis
-            self.ladders[leg] = tuple(rungs(ladder, leg, self._settings, self._instrument, self.throttle))
+            self.ladders[leg] = tuple(rungs(ladder, leg, self._settings, self.instrument, self.throttle))
         return ladder
 
     def _place(self, leg: Leg, ladder: Ladder, quote: Quote) -> None:
@@ -103,7 +103,7 @@ class Entries:
             entries=entries,
             quote=quote,
             settings=self._settings,
-            instrument=self._instrument,
+            instrument=self.instrument,
         )
         self.dropped[leg] = now.dropped
         diff = entry_diff(now.rungs, entries)

@@ -18,7 +18,7 @@ class Exits:
     ) -> None:
         """`allowed` says whether exits of a leg may be sent now: it isn't being flattened."""
         self._ledger = ledger
-        self._instrument = instrument
+        self.instrument = instrument
         self._actions = actions
         self._allowed = allowed
         self._refused: set[LotKey] = set()
@@ -33,7 +33,7 @@ class Exits:
         lot = self._ledger.lot(key)
         if lot is None or not self._may_cover(key):
             return
-        match next_step(lot, self._ledger.exits(key), lambda: self._neighbours(key), self._instrument):
+        match next_step(lot, self._ledger.exits(key), lambda: self._neighbours(key), self.instrument):
             case PlaceExit(quantity=quantity, price=price):
                 self._actions.submit(self._ledger.new_exit(lot, quantity, price, post_only=True))
             case CancelExit(order=order):

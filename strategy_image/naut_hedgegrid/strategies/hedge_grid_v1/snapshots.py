@@ -9,7 +9,12 @@ from naut_hedgegrid.grid.bars import SECOND
 from naut_hedgegrid.strategies.hedge_grid_v1.core import GridCore
 from naut_hedgegrid.strategies.hedge_grid_v1.figures import Figures
 
-_ROLE_NAMES = {Role.ENTRY: "ENTRY", Role.TAKE_PROFIT: "TAKE_PROFIT", Role.FLATTEN: "FLATTEN"}
+_ROLE_NAMES = {
+    Role.ENTRY: "ENTRY",
+    Role.TAKE_PROFIT: "TAKE_PROFIT",
+    Role.STOP_LOSS: "STOP_LOSS",
+    Role.FLATTEN: "FLATTEN",
+}
 
 
 def operational_metrics(core: GridCore, numbers: Figures, uptime: float) -> dict[str, float]:

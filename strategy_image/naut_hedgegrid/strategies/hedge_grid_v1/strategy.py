@@ -17,6 +17,7 @@ from hedgegrid_api.types import LegLevel
 from naut_hedgegrid.domain.grid import WorkingOrder
 from naut_hedgegrid.domain.ports import VenueGateway
 from naut_hedgegrid.domain.values import (
+    FundingSettled,
     Instrument,
     Leg,
     OrderEvent,
@@ -242,7 +243,7 @@ class HedgeGridV1:
         self.running = True
         self._gateway = gateway
         self._schedule()
-        gateway.request_state(self._core.ledger.last_trade_id)
+        gateway.request_state(self._core.ledger.last_trade_id, self._core.ledger.last_funding_ts)
 
     def on_venue_state(self, state: VenueState) -> None:
         """Positions, open orders and missed fills as the venue has them."""
@@ -255,6 +256,15 @@ class HedgeGridV1:
     def on_order_event(self, event: OrderEvent) -> None:
         """Something happened to an order."""
         self._guard(lambda: self._core.on_order_event(event))
+
+    def on_funding(self, settled: FundingSettled) -> None:
+        """Funding was settled."""
+        self._guard(lambda: self._core.on_funding(settled))
+
+    def on_instrument(self, instrument: Instrument | None) -> None:
+        """The venue's limits on orders have changed; None while they are unknown."""
+        self.instrument = instrument or self.instrument
+        self._guard(lambda: self._core.on_instrument(instrument))
 
     def on_market_end(self) -> None:
         """The market has no more data."""
@@ -358,7 +368,7 @@ class HedgeGridV1:
             case Cancel(order=order):
                 gateway.cancel(order.client_order_id)
             case _:
-                gateway.request_state(self._core.ledger.last_trade_id)
+                gateway.request_state(self._core.ledger.last_trade_id, self._core.ledger.last_funding_ts)
 
     def _dropped(self, order: WorkingOrder, reason: str) -> None:
         """An order that never left counts as refused."""

@@ -78,8 +78,8 @@ class Book:
         """Where the venue stands; to be read only, and only until the next call."""
         return self._standing
 
-    def state(self, after_trade_id: int) -> VenueState:
-        """Positions, open orders and the fills after a trade id."""
+    def state(self, after_trade_id: int, after_funding_ts: int = 0) -> VenueState:
+        """Positions, open orders, the fills after a trade id and the settlements after a time."""
         standing = self._standing
         positions = standing.account.positions.items()
         return VenueState(
@@ -87,6 +87,7 @@ class Book:
             open_orders=tuple(order.seen() for order in standing.open),
             fills=tuple(fill.event for fill in self._ledger.fills(after_trade_id)),
             ts=standing.ts,
+            funding=self._ledger.settlements(after_funding_ts),
         )
 
     def account(self) -> AccountState:

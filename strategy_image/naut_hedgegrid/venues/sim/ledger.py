@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO
 
-from naut_hedgegrid.domain.values import Leg
+from naut_hedgegrid.domain.values import ZERO, FundingSettled, Leg
 from naut_hedgegrid.venues.sim import rows, schema
 from naut_hedgegrid.venues.sim.changes import Changes
 from naut_hedgegrid.venues.sim.orders import BookOrder, OpenOrders
@@ -86,6 +86,17 @@ class Ledger:
     def fills(self, after_trade_id: int) -> Iterator[BookFill]:
         """Fills after a trade id, oldest first."""
         return map(rows.read_fill, self._db.execute(schema.SELECT_FILLS, (after_trade_id,)))
+
+    def settlements(self, after_ts: int) -> tuple[FundingSettled, ...]:
+        """Settlements after a time, oldest first."""
+        found: dict[int, FundingSettled] = {}
+        for row in self._db.execute("select * from funding where ts > ? order by ts", (after_ts,)):
+            payment = rows.read_funding(row)
+            settled = found.setdefault(
+                payment.ts, FundingSettled(payment.ts, payment.rate, payment.mark, dict.fromkeys(Leg, ZERO))
+            )
+            settled.cash[payment.leg] = payment.amount
+        return tuple(found.values())
 
     def fill(self, trade_id: int) -> BookFill:
         """A fill. Raises KeyError if there is none with that id."""
