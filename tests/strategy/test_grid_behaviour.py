@@ -6,9 +6,10 @@ from decimal import Decimal
 import pytest
 
 from naut_hedgegrid.domain.values import CancelRejected, Leg, OrderEvent, Side
+from naut_hedgegrid.grid.bars import Bar
 from naut_hedgegrid.strategies.hedge_grid_v1.actions import Action
 from naut_hedgegrid.venues.sim.faults import Faults
-from tests.strategy.direct import Rig, strategy_file, venue_file
+from tests.strategy.direct import SECOND, START, Rig, strategy_file, venue_file
 
 D = Decimal
 LONG, SHORT = Leg.LONG, Leg.SHORT
@@ -279,3 +280,18 @@ def test_an_exception_in_a_handler_stops_entries_and_is_reported(
     assert rig.resting(LONG, opening=True) == {}
     assert len(rig.resting(LONG, opening=False)) == 1
     assert any(c.reason == "CallbackErrors" for c in rig.strategy.report().conditions)
+
+
+def test_a_market_of_bars_drives_the_grid_by_its_closes(make: Callable[..., Rig]) -> None:
+    rig = make()
+    for number, close in enumerate((42000, 42000, 42900), 1):
+        rig.clock.ts = START + number * 60 * SECOND
+        rig.market(close)
+        rig.pump()
+        rig.strategy.on_bar(Bar(D(close), D(close), D(close), D(close), rig.clock.ts))
+        rig.pump()
+    ladder = rig.strategy._core.ledger.ladder
+    assert ladder is not None
+    assert rig.position(SHORT) == D("0.050"), "the way up has filled the SHORT ladder"
+    assert ladder.centre == 42945, "moved by nine whole steps"
+    rig.check()

@@ -102,6 +102,14 @@ class GridCore:
             self._evaluate(*Leg)
         return self._actions.take()
 
+    def on_bar(self, bar: Bar) -> list[Action]:
+        """A bar has closed, where the market comes in bars: bid = ask = mid = mark = its close."""
+        quote = self.quote = Quote(bar.close, bar.close, bar.close, bar.ts)
+        self._clock.saw(bar.ts)
+        self._freshness.on_quote(quote)
+        self._on_bar(bar, quote)
+        return self._actions.take()
+
     def on_funding(self, settled: FundingSettled) -> list[Action]:
         """Funding was settled."""
         self.ledger.settled(settled)

@@ -25,6 +25,7 @@ from naut_hedgegrid.domain.values import (
     Quote,
     VenueState,
 )
+from naut_hedgegrid.grid.bars import Bar
 from naut_hedgegrid.grid.ledger import Ledger
 from naut_hedgegrid.grid.records import Snapshot
 from naut_hedgegrid.ops.port import LoopPort
@@ -252,6 +253,10 @@ class HedgeGridV1:
     def on_quote(self, quote: Quote) -> None:
         """A new best bid and ask."""
         self._guard(lambda: self._core.on_quote(quote))
+
+    def on_bar(self, bar: Bar) -> None:
+        """A bar has closed, where the market comes in bars."""
+        self._guard(lambda: self._core.on_bar(bar))
 
     def on_order_event(self, event: OrderEvent) -> None:
         """Something happened to an order."""
