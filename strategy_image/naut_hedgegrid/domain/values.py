@@ -32,6 +32,22 @@ class Leg(StrEnum):
         return 1 if self is Leg.LONG else -1
 
 
+class Regime(StrEnum):
+    """Which way the market trends."""
+
+    UP = "UP"
+    DOWN = "DOWN"
+    SIDEWAYS = "SIDEWAYS"
+
+    @property
+    def trend_leg(self) -> Leg | None:
+        """The leg that earns with the trend; None without one. The other is the counter leg."""
+        return _TREND_LEGS.get(self)
+
+
+_TREND_LEGS = {Regime.UP: Leg.LONG, Regime.DOWN: Leg.SHORT}
+
+
 class Side(StrEnum):
     """Side of an order."""
 
