@@ -44,7 +44,8 @@ from naut_hedgegrid.domain.values import (
 )
 from naut_hedgegrid.engine.reports import Reports
 from naut_hedgegrid.engine.venue import SimVenue
-from naut_hedgegrid.venues.sim.account import Account, money
+from naut_hedgegrid.grid.precision import money
+from naut_hedgegrid.venues.sim.account import Account
 from naut_hedgegrid.venues.sim.refusals import NO_SUCH_ORDER
 
 # The venue's own words for a command that it hasn't carried out.

@@ -1,8 +1,15 @@
-"""Rounding to the venue's tick and step. Quantities only ever shrink: one floor at the end, never up."""
+"""Rounding to the venue's tick and step, and of money. Quantities only ever shrink: one floor at the end, never up."""
 
-from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_UP, Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal
 
 from naut_hedgegrid.domain.values import Instrument, Leg, Side
+
+_MONEY_QUANTUM = Decimal("1e-8")
+
+
+def money(value: Decimal) -> Decimal:
+    """An amount of quote currency as it is booked: 8 digits, half to even, like the engine's commissions."""
+    return value.quantize(_MONEY_QUANTUM, ROUND_HALF_EVEN)
 
 
 def floor_to(value: Decimal, unit: Decimal) -> Decimal:

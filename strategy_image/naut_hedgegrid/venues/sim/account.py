@@ -6,18 +6,13 @@ instead of an average, so that a leg that goes flat has realized exactly what it
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import Decimal
 from typing import Self
 
 from hedgegrid_api.files import Tier
 from naut_hedgegrid.domain.values import ZERO, Leg
-
-_QUANTUM = Decimal("1e-8")
-
-
-def money(value: Decimal) -> Decimal:
-    """An amount as it is booked: 8 digits, half to even."""
-    return value.quantize(_QUANTUM, ROUND_HALF_EVEN)
+from naut_hedgegrid.grid.funding import settlement_cash
+from naut_hedgegrid.grid.precision import money
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +94,8 @@ class Account:
         return replace(self, funding=self.funding + amount)
 
     def funding_of(self, leg: Leg, rate: Decimal, mark: Decimal) -> Decimal:
-        """What a leg gets in a settlement at the mark price: LONG pays where the rate is above 0, SHORT receives."""
-        return money(-leg.sign * rate * self.positions[leg].quantity * mark)
+        """What a leg gets in a settlement at the mark price."""
+        return settlement_cash(leg, rate, self.positions[leg].quantity, mark)
 
 
 def _maintenance(notional: Decimal, tiers: tuple[Tier, ...]) -> Decimal:

@@ -27,8 +27,8 @@ from naut_hedgegrid.domain.values import (
     VenuePosition,
     VenueState,
 )
+from naut_hedgegrid.grid.precision import money
 from naut_hedgegrid.venues.sim import refusals
-from naut_hedgegrid.venues.sim.account import money
 from naut_hedgegrid.venues.sim.admission import refusal_of
 from naut_hedgegrid.venues.sim.changes import Changes, Command
 from naut_hedgegrid.venues.sim.faults import Faults
