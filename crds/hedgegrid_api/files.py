@@ -5,14 +5,14 @@ groups under the same names as the object's spec. Controls (`killSwitch`, `throt
 them: they arrive by `PUT /control`.
 """
 
-from decimal import Decimal
 from itertools import pairwise
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from hedgegrid_api.rules import Rule, Written
-from hedgegrid_api.types import Integer, Mode, Model, Number, PositiveDecimal, UnsignedDecimal
+from hedgegrid_api.rules import Rule
+from hedgegrid_api.tiers import BTCUSDT_TIERS, Tier
+from hedgegrid_api.types import Integer, Mode, Model, Number
 from hedgegrid_api.v1alpha1 import (
     TAKE_PROFIT_RULE,
     Execution,
@@ -24,6 +24,8 @@ from hedgegrid_api.v1alpha1 import (
     SimMarket,
     VenueTerms,
 )
+
+__all__ = ["StrategyFile", "Tier", "VenueFile", "rendered", "strategy_file", "venue_file"]
 
 
 class StrategyFile(Model):
@@ -40,30 +42,6 @@ class StrategyFile(Model):
     throttle: Annotated[Number, Field(ge=0, le=1)] = 1
     """Factor on the quantity of entries at the start of a strategy that no operator controls; 0 means no new entries.
     A pod takes its own from `PUT /control`."""
-
-
-class Tier(Model):
-    """A bracket of the venue's maintenance margin."""
-
-    notional_cap: PositiveDecimal
-    """Upper bound of the leg's notional in this bracket, in quote currency (USDT)."""
-    mmr: Annotated[
-        UnsignedDecimal,
-        Written(r"^0([.][0-9]+)?$", 'a decimal number from 0 to less than 1, written as a string, like "0.004"'),
-    ]
-    """Maintenance margin rate, as a fraction of the notional."""
-    cum: UnsignedDecimal
-    """Amount deducted from the maintenance margin, in quote currency (USDT)."""
-    max_leverage: Annotated[Integer, Field(ge=1, le=125)]
-    """Largest leverage in this bracket."""
-
-
-_BTCUSDT_TIERS = (
-    Tier(notional_cap=Decimal(300_000), mmr=Decimal("0.004"), cum=Decimal(0), max_leverage=125),
-    Tier(notional_cap=Decimal(800_000), mmr=Decimal("0.005"), cum=Decimal(300), max_leverage=100),
-    Tier(notional_cap=Decimal(3_000_000), mmr=Decimal("0.0065"), cum=Decimal(1_500), max_leverage=75),
-    Tier(notional_cap=Decimal(12_000_000), mmr=Decimal("0.01"), cum=Decimal(12_000), max_leverage=50),
-)
 
 
 class VenueFile(VenueTerms):
@@ -86,7 +64,7 @@ class VenueFile(VenueTerms):
     """sim: simulated market and venue, no network at all."""
     leverage: Annotated[Integer, Field(ge=1, le=125)] = 5
     """Leverage of both legs: the initial margin of the simulated venue is notional / leverage."""
-    tiers: Annotated[tuple[Tier, ...], Field(min_length=1, max_length=32)] = _BTCUSDT_TIERS
+    tiers: Annotated[tuple[Tier, ...], Field(min_length=1, max_length=32)] = BTCUSDT_TIERS
     """Brackets of the maintenance margin, ascending. The defaults are those of BTCUSDT."""
     sim: SimMarket = SimMarket()
     """Where the prices of mode sim come from."""

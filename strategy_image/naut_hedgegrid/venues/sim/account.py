@@ -9,7 +9,8 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Self
 
-from hedgegrid_api.files import Tier
+from hedgegrid_api.margin import maintenance_margin
+from hedgegrid_api.tiers import Tier
 from naut_hedgegrid.domain.values import ZERO, Leg
 from naut_hedgegrid.grid.funding import settlement_cash
 from naut_hedgegrid.grid.precision import money
@@ -71,7 +72,7 @@ class Account:
 
     def maintenance_margin(self, tiers: tuple[Tier, ...], mark: Decimal) -> Decimal:
         """Σ (notional·MMR − maintenance amount), each leg in its own bracket."""
-        return sum((_maintenance(position.quantity * mark, tiers) for position in self.positions.values()), ZERO)
+        return sum((maintenance_margin(position.quantity * mark, tiers) for position in self.positions.values()), ZERO)
 
     def opened(self, leg: Leg, quantity: Decimal, price: Decimal, commission: Decimal) -> Self:
         """After a fill that opens."""
@@ -96,10 +97,3 @@ class Account:
     def funding_of(self, leg: Leg, rate: Decimal, mark: Decimal) -> Decimal:
         """What a leg gets in a settlement at the mark price."""
         return settlement_cash(leg, rate, self.positions[leg].quantity, mark)
-
-
-def _maintenance(notional: Decimal, tiers: tuple[Tier, ...]) -> Decimal:
-    if not notional:
-        return ZERO
-    tier = next((tier for tier in tiers if notional <= tier.notional_cap), tiers[-1])
-    return notional * tier.mmr - tier.cum
