@@ -87,6 +87,7 @@ class OperationsManager:
                     "keys with --api-keys-dir or HEDGEGRID_API_KEY, or listen on 127.0.0.1"
                 )
             servers = self._listening()
+            self._strategy.port.post(self._strategy.start_counting)
             servers.launch()
             self._servers = servers
 

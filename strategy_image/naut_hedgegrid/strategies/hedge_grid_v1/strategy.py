@@ -25,7 +25,7 @@ from naut_hedgegrid.domain.values import (
     Quote,
     VenueState,
 )
-from naut_hedgegrid.grid.bars import Bar
+from naut_hedgegrid.grid.bars import SECOND, Bar
 from naut_hedgegrid.grid.ledger import Ledger
 from naut_hedgegrid.grid.records import Snapshot
 from naut_hedgegrid.ops.port import LoopPort
@@ -39,6 +39,7 @@ from naut_hedgegrid.strategies.hedge_grid_v1.figures import Figures, figures
 from naut_hedgegrid.strategies.hedge_grid_v1.inputs import checked_throttle, grid_settings, legs_of
 from naut_hedgegrid.strategies.hedge_grid_v1.outbox import Outbox, Store
 from naut_hedgegrid.strategies.hedge_grid_v1.switchboard import Switchboard, new_operation_id
+from naut_hedgegrid.strategies.hedge_grid_v1.telemetry import Counts, Telemetry
 
 log = logging.getLogger(__name__)
 
@@ -96,6 +97,7 @@ class HedgeGridV1:
             bar_seconds=config.execution.bar_seconds,
             stale_seconds=config.execution.stale_data_seconds,
         )
+        self._telemetry: Telemetry | None = None
         self._switchboard = Switchboard(store, values, self._clock, self._close_gates, self.port.post)
         self._outbox = Outbox(store, self._send, self._dropped, self.port.post)
         self._core.control(**self._core_controls())
@@ -218,6 +220,22 @@ class HedgeGridV1:
         """Held quantity of a leg that no exit stands for; None until the venue's books are read."""
         return self._core.exits.unprotected(leg) if self._core.started else None
 
+    def start_counting(self) -> None:
+        """Count orders, fills and latencies from now on; nothing is counted before (a backtest never does)."""
+        if self._telemetry is None:
+            ledger = self._core.ledger
+            self._telemetry = Telemetry((lot for leg in Leg for lot in ledger.lots_of(leg)), ledger.orders.values())
+
+    def counts(self) -> Counts | None:
+        """What has been counted; None where nothing is."""
+        return self._telemetry.counts() if self._telemetry is not None else None
+
+    @property
+    def data_age(self) -> float | None:
+        """Age of the newest quote in market time, seconds; None before the first."""
+        quote = self._core.quote
+        return None if quote is None else max(0.0, (self._clock.market() - quote.ts) / SECOND)
+
     def orders(self) -> list[dict[str, Any]]:
         """Orders that aren't terminal."""
         return snapshots.orders_snapshot(self._core)
@@ -252,6 +270,8 @@ class HedgeGridV1:
 
     def on_quote(self, quote: Quote) -> None:
         """A new best bid and ask."""
+        if self._telemetry is not None:
+            self._tell(self._telemetry.on_quote, quote)
         self._guard(lambda: self._core.on_quote(quote))
 
     def on_bar(self, bar: Bar) -> None:
@@ -260,6 +280,8 @@ class HedgeGridV1:
 
     def on_order_event(self, event: OrderEvent) -> None:
         """Something happened to an order."""
+        if self._telemetry is not None:
+            self._tell(self._telemetry.on_order_event, event, self._clock.monotonic())
         self._guard(lambda: self._core.on_order_event(event))
 
     def on_funding(self, settled: FundingSettled) -> None:
@@ -356,9 +378,20 @@ class HedgeGridV1:
             self.on_error(error)
 
     def _step(self, actions: list[Action]) -> None:
-        self._outbox.put(self._core.ledger.drain(), actions, self._clock.monotonic())
+        changes, now = self._core.ledger.drain(), self._clock.monotonic()
+        if self._telemetry is not None and changes:
+            self._tell(self._telemetry.on_booked, changes, now)
+        self._outbox.put(changes, actions, now)
         if self._switchboard.controls.engagements:
             self._note_reached()
+
+    def _tell[*Args](self, tell: Callable[[*Args], None], *what: *Args) -> None:
+        """Counting must never be in the way of trading: where it fails, its figures are unknown from then on."""
+        try:
+            tell(*what)
+        except Exception:
+            self._telemetry = None
+            log.exception("counting failed: counters are unknown until the process is restarted")
 
     def _send(self, action: Action) -> None:
         gateway = self._gateway
@@ -367,6 +400,8 @@ class HedgeGridV1:
         match action:
             case Submit(order=order):
                 if self._core.may_send(order):
+                    if self._telemetry is not None:
+                        self._tell(self._telemetry.on_sent, order, self._clock.monotonic())
                     gateway.submit(order.request())
                 else:
                     self._dropped(order, "its gate closed before it was sent")
