@@ -1,9 +1,17 @@
-"""Bars of mid prices, aligned to the epoch, in market time."""
+"""Bars, aligned to the epoch, in market time: of mid prices, or of a file's shorter bars."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from decimal import Decimal
 
+from naut_hedgegrid.grid.precision import ceil_to, floor_to, round_to
+
 SECOND = 1_000_000_000
+
+
+class BarSpacingError(ValueError):
+    """A file's bars don't make up the bars that the grid is driven by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +24,8 @@ class Bar:
     close: Decimal
     ts: int
     """End of the interval, ns since the epoch."""
+    volume: Decimal | None = None
+    """Base currency; None for bars of mids, which nobody trades at."""
 
 
 class BarAggregator:
@@ -41,3 +51,66 @@ class BarAggregator:
 
     def _started(self, price: Decimal, ts: int) -> Bar:
         return Bar(price, price, price, price, (ts // self._interval + 1) * self._interval)
+
+
+def aggregated(bars: Iterable[Bar], spacing: int, seconds: int) -> Iterator[Bar]:
+    """Bars of `seconds` from a file's, which are `spacing` ns apart, in order. The last interval is left out where its
+    end hasn't come; an interval with a gap in it is made of what there is.
+
+    Raises BarSpacingError where they don't fit into each other.
+    """
+    interval = seconds * SECOND
+    if interval % spacing:
+        raise BarSpacingError(
+            f"barSeconds is {seconds}, but the file's bars are {spacing / SECOND:g} s apart: barSeconds must be a "
+            "multiple of that; change it or take finer bars"
+        )
+    return _aggregated(bars, spacing, interval)
+
+
+def _aggregated(bars: Iterable[Bar], spacing: int, interval: int) -> Iterator[Bar]:
+    pending: Bar | None = None
+    for bar in bars:
+        if bar.ts % spacing:
+            end_time = datetime.fromtimestamp(bar.ts / SECOND, UTC).isoformat()
+            raise BarSpacingError(
+                f"the bar that ends at {end_time} lies in two intervals: "
+                f"bars must end at multiples of {spacing / SECOND:g} s since the epoch; see whether the times are ends"
+            )
+        end = -(-bar.ts // interval) * interval
+        if pending is not None and pending.ts != end:
+            yield pending
+            pending = None
+        pending = replace(bar, ts=end) if pending is None else _joined(pending, bar)
+        if bar.ts == end:
+            yield pending
+            pending = None
+
+
+def _joined(first: Bar, second: Bar) -> Bar:
+    return replace(
+        first,
+        high=max(first.high, second.high),
+        low=min(first.low, second.low),
+        close=second.close,
+        volume=None if first.volume is None or second.volume is None else first.volume + second.volume,
+    )
+
+
+def on_grid(bar: Bar, tick: Decimal, step: Decimal) -> Bar:
+    """The bar as the engine takes it, which skips bars off the tick and drops those whose volume has too many digits.
+
+    Open and close go to the nearest tick, high up, low down, so that no price is lost; the volume is floored to the
+    step, so that none is invented.
+    """
+    volume = None if bar.volume is None else floor_to(bar.volume, step)
+    if not (bar.open % tick or bar.high % tick or bar.low % tick or bar.close % tick):
+        return bar if volume == bar.volume else replace(bar, volume=volume)
+    return Bar(
+        round_to(bar.open, tick),
+        ceil_to(bar.high, tick),
+        floor_to(bar.low, tick),
+        round_to(bar.close, tick),
+        bar.ts,
+        volume,
+    )
