@@ -15,6 +15,7 @@ import pytest
 
 from naut_hedgegrid.ops import OperationsManager
 from naut_hedgegrid.ops.manager import OperationsError
+from naut_hedgegrid.venues.sim.audit import Audit
 from tests.strategy.ops_support import INSTRUMENT, Served, alone, samples, served, until, wait_until
 
 
@@ -134,20 +135,57 @@ async def test_a_scrape_shows_the_grid_within_a_second_or_two(tmp_path: Path) ->
             assert not math.isnan(found[f"hedgegrid_{name}{labels}"]), name
         assert found[f"hedgegrid_uptime_seconds{labels}"] <= metrics["uptime_seconds"]
         shown = found[f"hedgegrid_uptime_seconds{labels}"]
-        await until(lambda: pod.ops._exporter._snapshot.figures["uptime_seconds"] > shown, "a refresh by itself")
+        await until(lambda: shown_now(pod) > shown, "a refresh by itself")
         assert (await pod.scrape())[f"hedgegrid_uptime_seconds{labels}"] > shown
+
+
+def shown_now(pod: Served) -> Any:
+    """The uptime in the exporter's snapshot."""
+    return pod.ops._exporter._snapshot["uptime_seconds"][()]
+
+
+async def test_a_scrape_shows_what_the_venue_has_done(tmp_path: Path) -> None:
+    async with served(tmp_path) as pod:
+        await until(lambda: (found := pod.strategy.counts()) and sum(found.round_trips.values()), "a round trip")
+        await pod.strategy.flatten("both")
+        await until(lambda: pod.venue().flat and pod.strategy.idle, "the venue to be flat")
+        pod.ops.update_metrics()
+        found = {name: value for name, value in (await pod.scrape()).items() if not math.isnan(value)}
+        venue = pod.venue()
+        with Audit(pod.book) as audit:
+            fills = audit.fills()
+
+    def shown(name: str, **labels: str) -> float:
+        """Sum over the series with these labels."""
+        wanted = [f'{label}="{value}"' for label, value in labels.items()]
+        series = [key for key in found if key.startswith(f"hedgegrid_{name}{{")]
+        return sum(found[key] for key in series if all(label in key for label in wanted))
+
+    assert shown("fills_total") == len(fills)
+    assert shown("fills_total", leg="LONG", liquidity="maker") == len(
+        [fill for fill in fills if fill.maker and fill.leg == "LONG"]
+    )
+    assert shown("fees_usdt_total") == pytest.approx(float(sum(fill.commission for fill in fills)))
+    assert shown("orders_total", outcome="sent") == shown("orders_total", outcome="accepted") > 10
+    assert shown("orders_total", role="FLATTEN", outcome="filled") >= 1
+    assert shown("order_latency_seconds_count") == shown("orders_total", outcome="accepted")
+    assert shown("fill_to_take_profit_seconds_count") > 0
+    assert shown("round_trips_total") >= 1
+    assert shown("account_balance_usdt") == shown("equity_usdt") == pytest.approx(float(venue.wallet))
+    assert 0 <= shown("data_age_seconds") < 10
+    assert shown("kill_switch_state", leg="LONG", state="Flat") == 1
 
 
 async def test_a_scrape_never_touches_the_strategy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("naut_hedgegrid.ops.manager.REFRESH_SECONDS", 3600)
     async with served(tmp_path, start=False) as pod:
-        await until(lambda: pod.ops._exporter._snapshot.figures, "the first refresh")
+        await until(lambda: pod.ops._exporter._snapshot, "the first refresh")
 
         def touched() -> None:
             raise AssertionError("a scrape asked the strategy")
 
-        monkeypatch.setattr(pod.strategy, "get_operational_metrics", touched)
-        monkeypatch.setattr(pod.strategy, "report", touched)
+        for question in ("get_operational_metrics", "report", "figures", "counts", "risk_figures", "unprotected"):
+            monkeypatch.setattr(pod.strategy, question, touched)
         assert (await pod.scrape())[f'hedgegrid_throttle{{instrument="{INSTRUMENT}"}}'] == 1
 
 

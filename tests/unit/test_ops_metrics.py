@@ -1,13 +1,18 @@
-"""The exporter: documented names, labels, and NaN for what isn't known."""
+"""The exporter: documented names, labels, Prometheus' conventions, and NaN for what isn't known."""
 
 import math
-from collections.abc import Mapping
+import re
+from pathlib import Path
 
 from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.parser import text_string_to_metric_families
 
+from hedgegrid_api import __version__
 from hedgegrid_api.types import LegState
-from naut_hedgegrid.domain.values import Leg
-from naut_hedgegrid.ops.metrics import Exporter, Snapshot
+from naut_hedgegrid.ops.catalogue import CATALOGUE, Definition, Kind
+from naut_hedgegrid.ops.figures import Snapshot
+from naut_hedgegrid.ops.metrics import Exporter
+from naut_hedgegrid.strategies.hedge_grid_v1.distribution import Distribution, Observed
 
 DOCUMENTED = {
     "long_inventory_usdt",
@@ -26,6 +31,34 @@ DOCUMENTED = {
     "uptime_seconds",
     "last_bar_timestamp",
 }
+FURTHER = {
+    "throttle": (),
+    "kill_switch_state": ("leg", "state"),
+    "risk_trips_total": ("rule",),
+    "risk_limit": ("rule",),
+    "risk_observed": ("rule",),
+    "orders_total": ("role", "outcome"),
+    "order_rejects_total": ("reason",),
+    "fills_total": ("leg", "liquidity"),
+    "fees_usdt_total": (),
+    "funding_paid_usdt": (),
+    "equity_usdt": (),
+    "drawdown_ratio": (),
+    "liquidation_distance_ratio": (),
+    "account_balance_usdt": (),
+    "data_age_seconds": (),
+    "order_latency_seconds": (),
+    "callback_errors_total": (),
+    "regime": ("regime",),
+    "info": ("version", "mode"),
+    "unprotected_quantity": ("leg",),
+    "fill_to_take_profit_seconds": (),
+    "round_trips_total": ("leg",),
+    "round_trip_profit_usdt": ("leg",),
+    "markout_bps": ("leg", "seconds"),
+}
+"""By name, with the labels beside those that every metric has."""
+PAGE = Path(__file__).parents[2] / "docs" / "operations.md"
 
 
 def exported(exporter: Exporter) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
@@ -37,59 +70,97 @@ def exported(exporter: Exporter) -> dict[tuple[str, frozenset[tuple[str, str]]],
     }
 
 
+def unknown(exporter: Exporter) -> bool:
+    """No figure is shown."""
+    return all(math.isnan(value) for (name, _), value in exported(exporter).items() if name != "hedgegrid_info")
+
+
 def key(name: str, **labels: str) -> tuple[str, frozenset[tuple[str, str]]]:
     return name, frozenset({"instrument": "BTC", **labels}.items())
 
 
-def snapshot(figures: Mapping[str, float]) -> Snapshot:
-    return Snapshot(
-        figures=figures,
-        throttle=0.5,
-        states={Leg.LONG: LegState.FLAT, Leg.SHORT: LegState.RELEASED},
-        unprotected={Leg.LONG: 0.003, Leg.SHORT: 0.0},
-        errors=2,
-    )
+def scraped(exporter: Exporter) -> str:
+    registry = CollectorRegistry()
+    registry.register(exporter)
+    return generate_latest(registry).decode()
 
 
-def test_the_fifteen_documented_gauges_and_ours() -> None:
-    names = {name for name, _ in exported(Exporter("BTC"))}
-    assert names == {f"hedgegrid_{name}" for name in DOCUMENTED} | {
-        "hedgegrid_throttle",
-        "hedgegrid_kill_switch_state",
-        "hedgegrid_unprotected_quantity",
-        "hedgegrid_callback_errors_total",
-    }
+def histogram(*values: float) -> Observed:
+    distribution = Distribution((-1.0, 0.0, 2.5))
+    for value in values:
+        distribution.observe(value)
+    return distribution.observed()
+
+
+SNAPSHOT: Snapshot = {
+    "margin_ratio": {(): 0.25},
+    "maker_ratio": {(): math.nan},
+    "throttle": {(): 0.5},
+    "kill_switch_state": {
+        (leg, state.value): float(state is held)
+        for leg, held in (("LONG", LegState.FLAT), ("SHORT", LegState.RELEASED))
+        for state in LegState
+    },
+    "unprotected_quantity": {("LONG",): 0.003, ("SHORT",): 0.0},
+    "callback_errors_total": {(): 2.0},
+    "order_rejects_total": {("-2019",): 3.0},
+    "risk_limit": {("drawdown",): 20.0},
+}
+
+
+def test_the_documented_gauges_and_all_others_with_their_labels() -> None:
+    found = {definition.name: definition for definition in CATALOGUE}
+    assert set(found) == DOCUMENTED | set(FURTHER)
+    assert {found[name].kind for name in DOCUMENTED} == {Kind.GAUGE}
+    assert {name: found[name].labels for name in FURTHER} == FURTHER
+
+
+def test_names_follow_the_conventions_of_prometheus() -> None:
+    for definition in CATALOGUE:
+        assert re.fullmatch(r"[a-z][a-z0-9]*(_[a-z0-9]+)*", definition.name)
+        assert (definition.kind is Kind.COUNTER) == definition.name.endswith("_total"), definition.name
+        assert definition.text.strip() == definition.text, definition.name
+    assert "used/available" in next(it.text for it in CATALOGUE if it.name == "margin_ratio")
 
 
 def test_nothing_is_known_before_the_first_snapshot_nor_after_a_failed_one() -> None:
     exporter = Exporter("BTC")
-    assert all(math.isnan(value) for value in exported(exporter).values())
-    exporter.show(snapshot({"margin_ratio": 0.1}))
-    assert exported(exporter)[key("hedgegrid_margin_ratio")] == 0.1
+    assert unknown(exporter)
+    exporter.show(SNAPSHOT)
+    assert exported(exporter)[key("hedgegrid_margin_ratio")] == 0.25
     exporter.show(None)
-    assert all(math.isnan(value) for value in exported(exporter).values())
+    assert unknown(exporter)
 
 
 def test_values_of_a_snapshot() -> None:
     exporter = Exporter("BTC")
-    exporter.show(snapshot({"open_orders_count": 7.0, "maker_ratio": math.nan, "long_inventory_usdt": 1.5}))
+    exporter.show(SNAPSHOT)
     found = exported(exporter)
-    assert found[key("hedgegrid_open_orders")] == 7
-    assert found[key("hedgegrid_long_inventory_usdt")] == 1.5
     assert math.isnan(found[key("hedgegrid_maker_ratio")])
-    assert math.isnan(found[key("hedgegrid_uptime_seconds")])
+    assert math.isnan(found[key("hedgegrid_uptime_seconds")]), "not in the snapshot"
+    assert math.isnan(found[key("hedgegrid_round_trips_total", leg="LONG")]), "not in the snapshot"
     assert found[key("hedgegrid_throttle")] == 0.5
     assert found[key("hedgegrid_unprotected_quantity", leg="LONG")] == 0.003
     assert found[key("hedgegrid_callback_errors_total")] == 2
+    assert found[key("hedgegrid_order_rejects_total", reason="-2019")] == 3
+    assert found[key("hedgegrid_risk_limit", rule="drawdown")] == 20
 
 
 def test_each_leg_is_in_exactly_one_state() -> None:
     exporter = Exporter("BTC")
-    exporter.show(snapshot({}))
+    exporter.show(SNAPSHOT)
     found = exported(exporter)
-    for leg, state in ((Leg.LONG, LegState.FLAT), (Leg.SHORT, LegState.RELEASED)):
-        ones = [s for s in LegState if found[key("hedgegrid_kill_switch_state", leg=leg.value, state=s.value)] == 1]
+    for leg, state in (("LONG", LegState.FLAT), ("SHORT", LegState.RELEASED)):
+        ones = [s for s in LegState if found[key("hedgegrid_kill_switch_state", leg=leg, state=s.value)] == 1]
         assert ones == [state]
+
+
+def test_a_histogram_counts_up_to_each_bound() -> None:
+    exporter = Exporter("BTC")
+    exporter.show({"order_latency_seconds": {(): histogram(-3, 0, 0.5, 2.5, 7)}})
+    text = scraped(exporter)
+    buckets = re.findall(r'order_latency_seconds_bucket\{instrument="BTC",le="([^"]+)"\} (\S+)', text)
+    assert buckets == [("-1", "1.0"), ("0", "2.0"), ("2.5", "4.0"), ("+Inf", "5.0")]
 
 
 def test_labels_of_a_pod_stand_on_every_metric() -> None:
@@ -98,13 +169,28 @@ def test_labels_of_a_pod_stand_on_every_metric() -> None:
         assert {("instrument", "BTC"), ("grid_namespace", "desk"), ("grid", "btc")} <= labels
 
 
+def test_the_version_and_the_mode_are_labels() -> None:
+    assert exported(Exporter("BTC"))[key("hedgegrid_info", version=__version__, mode="sim")] == 1
+
+
 def test_the_text_is_what_prometheus_reads() -> None:
     exporter = Exporter("BTC")
-    exporter.show(snapshot({"margin_ratio": 0.25}))
-    registry = CollectorRegistry()
-    registry.register(exporter)
-    text = generate_latest(registry).decode()
-    assert "# TYPE hedgegrid_margin_ratio gauge" in text
+    exporter.show({**SNAPSHOT, "fill_to_take_profit_seconds": {(): histogram(0.5)}})
+    text = scraped(exporter)
     assert 'hedgegrid_margin_ratio{instrument="BTC"} 0.25' in text
     assert 'hedgegrid_maker_ratio{instrument="BTC"} NaN' in text
-    assert "# TYPE hedgegrid_callback_errors_total counter" in text
+    families = {family.name: family.type for family in text_string_to_metric_families(text)}
+    for definition in CATALOGUE:
+        assert families[definition.exported.removesuffix("_total")] == definition.kind
+
+
+def row(definition: Definition) -> str:
+    """A metric's line of the table in docs/operations.md."""
+    labels = f"{{{','.join(definition.labels)}}}" if definition.labels else ""
+    return f"| `{definition.name}{labels}` | {definition.kind} | {definition.text} |"
+
+
+def test_the_page_lists_every_metric_as_it_is_exported() -> None:
+    lines = PAGE.read_text().splitlines()
+    listed = [line for line in lines if re.match(r"\| `[a-z0-9_{},]+` \| (gauge|counter|histogram) \|", line)]
+    assert listed == [row(definition) for definition in CATALOGUE]

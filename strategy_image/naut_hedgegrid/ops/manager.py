@@ -9,7 +9,8 @@ from concurrent.futures import Future
 
 from naut_hedgegrid.ops.api import control_api
 from naut_hedgegrid.ops.auth import ApiKeys
-from naut_hedgegrid.ops.metrics import Exporter, snapshot_of
+from naut_hedgegrid.ops.figures import snapshot_of
+from naut_hedgegrid.ops.metrics import Exporter
 from naut_hedgegrid.ops.servers import ListenError, WebServer, is_loopback, listen
 from naut_hedgegrid.strategies.hedge_grid_v1.strategy import HedgeGridV1
 

@@ -25,6 +25,16 @@ class Figures:
     funding_rate: Decimal | None
     funding_1h: Decimal | None
     """What the positions would pay in an hour; above 0 we pay."""
+    fees: Decimal | None
+    """Commissions less rebates since the first start."""
+    funding_paid: Decimal | None
+    """Funding since the first start; above 0 we paid."""
+    wallet: Decimal | None
+    """Of the venue's account."""
+    drawdown: Decimal | None = None
+    """(peak − equity) / peak; at least 0."""
+    liquidation_distance: Decimal | None = None
+    """From mark to liquidation price / mark; infinite where no price liquidates."""
 
     @property
     def net(self) -> Decimal | None:
@@ -36,6 +46,18 @@ class Figures:
     def total(self) -> Decimal | None:
         """Realized plus unrealized."""
         return None if self.realized is None or self.unrealized is None else self.realized + self.unrealized
+
+
+@dataclass(frozen=True, slots=True)
+class RiskFigure:
+    """What a risk rule has to say."""
+
+    observed: Decimal | None
+    """Last sample, in the limit's unit; None where unknown."""
+    limit: Decimal | None
+    """None where none is set."""
+    trips: int
+    """Since the process started."""
 
 
 def figures(core: GridCore, account: AccountState | None) -> Figures:
@@ -62,6 +84,9 @@ def figures(core: GridCore, account: AccountState | None) -> Figures:
         margin_ratio=_margin_ratio(account, equity),
         funding_rate=account.funding_rate if account is not None else None,
         funding_1h=_funding_1h(account, notional),
+        fees=ledger.totals.fees if known else None,
+        funding_paid=None if funding is None else -funding,
+        wallet=account.wallet if account is not None else None,
     )
 
 

@@ -1,5 +1,6 @@
 """Plain data for people and programs: the documented metrics, the ladders, the orders. JSON-ready."""
 
+import math
 from decimal import Decimal
 from typing import Any
 
@@ -9,27 +10,28 @@ from naut_hedgegrid.grid.bars import SECOND
 from naut_hedgegrid.strategies.hedge_grid_v1.core import GridCore
 from naut_hedgegrid.strategies.hedge_grid_v1.figures import Figures
 
-_ROLE_NAMES = {
+ROLE_NAMES = {
     Role.ENTRY: "ENTRY",
     Role.TAKE_PROFIT: "TAKE_PROFIT",
     Role.STOP_LOSS: "STOP_LOSS",
     Role.FLATTEN: "FLATTEN",
 }
+"""What an order is for, as people and programs read it."""
 
 
 def operational_metrics(core: GridCore, numbers: Figures, uptime: float) -> dict[str, float]:
     """The documented metrics; NaN where unknown, last_bar_timestamp 0.0 before the first bar."""
     totals = core.ledger.totals
-    entries = {leg: len(core.ledger.entries(leg)) for leg in Leg}
+    known = core.started
     return {
         "long_inventory_usdt": _number(numbers.notional[Leg.LONG]),
         "short_inventory_usdt": _number(numbers.notional[Leg.SHORT]),
         "net_inventory_usdt": _number(numbers.net),
-        "active_rungs_long": float(entries[Leg.LONG]),
-        "active_rungs_short": float(entries[Leg.SHORT]),
-        "open_orders_count": float(len(core.ledger.orders)),
+        "active_rungs_long": float(len(core.ledger.entries(Leg.LONG))) if known else math.nan,
+        "active_rungs_short": float(len(core.ledger.entries(Leg.SHORT))) if known else math.nan,
+        "open_orders_count": float(len(core.ledger.orders)) if known else math.nan,
         "margin_ratio": _number(numbers.margin_ratio),
-        "maker_ratio": _number(totals.maker_notional / totals.notional if totals.notional else None),
+        "maker_ratio": _number(totals.maker_notional / totals.notional if known and totals.notional else None),
         "funding_rate_current": _number(numbers.funding_rate),
         "funding_cost_1h_projected_usdt": _number(numbers.funding_1h),
         "realized_pnl_usdt": _number(numbers.realized),
@@ -63,7 +65,7 @@ def orders_snapshot(core: GridCore) -> list[dict[str, Any]]:
         {
             "client_order_id": order.client_order_id,
             "leg": order.leg.value,
-            "role": _ROLE_NAMES[order.role],
+            "role": ROLE_NAMES[order.role],
             "side": order.side.value,
             "price": None if order.price is None else str(order.price),
             "quantity": str(order.quantity),
@@ -88,4 +90,4 @@ def flatten_answer(core: GridCore, legs: tuple[Leg, ...]) -> dict[str, Any]:
 
 
 def _number(value: Decimal | None) -> float:
-    return float("nan") if value is None else float(value)
+    return math.nan if value is None else float(value)

@@ -7,7 +7,7 @@ controls, and answers questions. It lives on one event loop; its documented meth
 import asyncio
 import logging
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any, Protocol
 
@@ -23,6 +23,7 @@ from naut_hedgegrid.domain.values import (
     OrderEvent,
     OrderRejected,
     Quote,
+    Regime,
     VenueState,
 )
 from naut_hedgegrid.grid.bars import SECOND, Bar
@@ -35,7 +36,7 @@ from naut_hedgegrid.strategies.hedge_grid_v1.actions import Action, Cancel, Subm
 from naut_hedgegrid.strategies.hedge_grid_v1.clock import Clock, WallClock
 from naut_hedgegrid.strategies.hedge_grid_v1.control import Controls
 from naut_hedgegrid.strategies.hedge_grid_v1.core import GridCore
-from naut_hedgegrid.strategies.hedge_grid_v1.figures import Figures, figures
+from naut_hedgegrid.strategies.hedge_grid_v1.figures import Figures, RiskFigure, figures
 from naut_hedgegrid.strategies.hedge_grid_v1.inputs import checked_throttle, grid_settings, legs_of
 from naut_hedgegrid.strategies.hedge_grid_v1.outbox import Outbox, Store
 from naut_hedgegrid.strategies.hedge_grid_v1.switchboard import Switchboard, new_operation_id
@@ -229,6 +230,15 @@ class HedgeGridV1:
     def counts(self) -> Counts | None:
         """What has been counted; None where nothing is."""
         return self._telemetry.counts() if self._telemetry is not None else None
+
+    @property
+    def regime(self) -> Regime | None:
+        """The market's regime in effect; None where it isn't followed."""
+        return None
+
+    def risk_figures(self) -> Mapping[str, RiskFigure]:
+        """What the risk rules observe, by rule; empty where none is watched."""
+        return {}
 
     @property
     def data_age(self) -> float | None:
