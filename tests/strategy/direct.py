@@ -28,6 +28,7 @@ SECOND = 1_000_000_000
 START = 1_700_000_040 * SECOND
 """A full minute."""
 OWNER = "0badcafe"
+INSTRUMENT = "BTCUSDT-PERP.BINANCE"
 
 
 def strategy_file(**grid: Any) -> StrategyFile:
@@ -48,7 +49,7 @@ def strategy_file(**grid: Any) -> StrategyFile:
 
 def venue_file(**values: Any) -> VenueFile:
     """BTCUSDT with 100,000 USDT."""
-    return VenueFile.model_validate({"instrument": "BTCUSDT-PERP.BINANCE", "startingBalance": "100000", **values})
+    return VenueFile.model_validate({"instrument": INSTRUMENT, "startingBalance": "100000", **values})
 
 
 @dataclass
@@ -177,7 +178,7 @@ class Rig:
         """A new process of the strategy on the same book (and store, if there is one)."""
         snapshot, values = Snapshot(), {}
         if self.stored:
-            self.store: Any = WaitingStore(self.folder / "grid.sqlite")
+            self.store: Any = WaitingStore(self.folder / "grid.sqlite", OWNER, INSTRUMENT)
             snapshot, values = self.store.load()
         else:
             self.store = MemoryStore()

@@ -79,7 +79,7 @@ def wait_until[T](condition: Callable[[], T], what: str, seconds: float = 20) ->
 def alone(folder: Path, *, await_control: bool = False, sim: dict[str, Any] | None = None) -> HedgeGridV1:
     """A strategy whose node hasn't been started."""
     venue = VenueFile.model_validate(venue_values(sim or LIVELY))
-    store = SqliteStore(folder / "grid.sqlite")
+    store = SqliteStore(folder / "grid.sqlite", "0badcafe", INSTRUMENT)
     config = StrategyFile.model_validate(strategy_values())
     return HedgeGridV1(config, instrument_of(venue), "0badcafe", store, *store.load(), await_control=await_control)
 
@@ -171,7 +171,7 @@ async def served(
 ) -> AsyncIterator[Served]:
     """Everything started (or all but the node); stopped in the order of a process."""
     venue = VenueFile.model_validate(venue_values(sim or LIVELY))
-    store = SqliteStore(folder / "grid.sqlite")
+    store = SqliteStore(folder / "grid.sqlite", "0badcafe", INSTRUMENT)
     config = StrategyFile.model_validate(strategy_values())
     strategy = HedgeGridV1(config, instrument_of(venue), "0badcafe", store, *store.load(), await_control=await_control)
     book = folder / "venue.sqlite"

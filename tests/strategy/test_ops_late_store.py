@@ -9,7 +9,7 @@ from naut_hedgegrid.grid.records import Changes
 from naut_hedgegrid.store.sqlite import SqliteStore
 from naut_hedgegrid.strategies.hedge_grid_v1.strategy import HedgeGridV1
 from naut_hedgegrid.venues.instrument import instrument_of
-from tests.strategy.direct import OWNER, strategy_file, venue_file
+from tests.strategy.direct import INSTRUMENT, OWNER, strategy_file, venue_file
 from tests.strategy.ops_support import until
 
 
@@ -18,7 +18,7 @@ def _instrument() -> Instrument:
 
 
 async def test_f47_a_late_store_goes_on_writing_and_the_kill_is_delivered(tmp_path: Path) -> None:
-    store = SqliteStore(tmp_path / "grid.sqlite")
+    store = SqliteStore(tmp_path / "grid.sqlite", OWNER, INSTRUMENT)
     snapshot, values = store.load()
     strategy = HedgeGridV1(strategy_file(), _instrument(), OWNER, store, snapshot, values, await_control=True)
     strategy.port.bind()

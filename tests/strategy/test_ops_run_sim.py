@@ -262,7 +262,7 @@ async def test_a_port_in_use_is_one_message(start: Start) -> None:
 
 
 async def test_a_store_in_use_is_refused(start: Start, tmp_path: Path) -> None:
-    store = SqliteStore(tmp_path / "store" / "sim.sqlite")
+    store = SqliteStore(tmp_path / "store" / "sim.sqlite", "0badcafe", "BTCUSDT-PERP.BINANCE")
     assert await start() == 1
     assert "in use by another process" in start.message
     store.close()

@@ -16,7 +16,7 @@ from naut_hedgegrid.strategies.hedge_grid_v1.clock import ReplayClock
 from naut_hedgegrid.strategies.hedge_grid_v1.strategy import HedgeGridV1
 from naut_hedgegrid.venues.instrument import instrument_of
 from naut_hedgegrid.venues.sim.audit import Audit
-from tests.strategy.direct import OWNER, strategy_file, venue_file
+from tests.strategy.direct import INSTRUMENT, OWNER, strategy_file, venue_file
 
 D = Decimal
 DATA = Path(os.environ.get("HEDGEGRID_DATA", Path(__file__).parents[2].parent / "shared" / "data"))
@@ -53,7 +53,7 @@ def test_the_real_month(tmp_path: Path) -> None:
 async def replayed(tmp_path: Path) -> None:
     replay = {"market": "replay", "replay": {"path": str(BARS), "speed": 1_000_000}}
     venue: VenueFile = venue_file(startingBalance=str(BALANCE), filters={"maxOrders": 1000}, sim=replay)
-    store = SqliteStore(tmp_path / "grid.sqlite")
+    store = SqliteStore(tmp_path / "grid.sqlite", OWNER, INSTRUMENT)
     strategy = Watched(
         strategy_file(baseQty="0.002", maxInventoryQuote="1000000"),
         instrument_of(venue),

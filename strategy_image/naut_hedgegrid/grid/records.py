@@ -69,6 +69,14 @@ class Changes:
     def __bool__(self) -> bool:
         return bool(self.lots or self.orders or self.fills or self.funding or self.values)
 
+    def add(self, later: "Changes") -> None:
+        """Take in changes that came later."""
+        self.lots |= later.lots
+        self.orders |= later.orders
+        self.fills += later.fills
+        self.funding += later.funding
+        self.values |= later.values
+
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:

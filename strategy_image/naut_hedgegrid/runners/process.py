@@ -62,7 +62,9 @@ async def _run(options: Options, identity: Identity, stop: asyncio.Event) -> Non
     market = market_of(venue_file)
     keys = _keys(options)
     async with AsyncExitStack() as stack:
-        store = SqliteStore(identity.store(options.store_dir))
+        store = SqliteStore(
+            identity.store(options.store_dir), identity.owner(venue_file.instrument), venue_file.instrument
+        )
         stack.callback(store.close)
         snapshot, values = store.load()
         strategy = HedgeGridV1(

@@ -2,74 +2,139 @@
 
 The trading loop never waits for the disk: `commit` hands the changes to the thread and returns a future. Ordinary
 changes survive the death of the process; those marked durable are also synced to the disk before the future is done.
+What can't be written is kept and tried again, in the order in which it came, so that a disk that was full for a while
+leaves no gap. A file that turns out to be damaged is not written any more.
 """
 
 import json
+import logging
 import queue
 import sqlite3
 import threading
-from collections.abc import Iterable
 from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import dataclass, field
 from decimal import Decimal
-from fcntl import LOCK_EX, LOCK_NB, flock
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-from naut_hedgegrid.domain.grid import Ladder, Lot, LotKey, WorkingOrder
-from naut_hedgegrid.domain.values import FundingSettled, Leg, OrderFilled, OrderKind, Role, Side
+from naut_hedgegrid.domain.grid import Ladder
+from naut_hedgegrid.domain.values import OrderFilled
 from naut_hedgegrid.grid.records import Changes, Snapshot, Totals
+from naut_hedgegrid.store import history, rows
+from naut_hedgegrid.store.errors import StoreError, damaged, is_damage, unstorable, unwritable
+from naut_hedgegrid.store.opening import locked, opened
+from naut_hedgegrid.store.protocol import AuditEntry, AuditRecord, Page
+from naut_hedgegrid.store.reader import Reader
+from naut_hedgegrid.store.samples import Point, Resolution, Sample
 
-SCHEMA_VERSION = 2
+log = logging.getLogger(__name__)
 
-_SCHEMA = """
-create table if not exists lots (
-  leg text not null, level integer not null, n integer not null, seq integer not null, price text not null,
-  step text not null, take_profit_steps integer not null, bought text not null, sold text not null,
-  entry_done integer not null, next_part integer not null, stop_loss_steps integer not null,
-  primary key (leg, level, n)) without rowid;
-create table if not exists orders (
-  client_order_id text primary key, leg text not null, level integer not null, role text not null, n integer not null,
-  part integer not null, side text not null, kind text not null, quantity text not null, price text,
-  post_only integer not null, step text not null, filled text not null,
-  trigger_price text) without rowid;
-create table if not exists fills (
-  trade_id integer primary key, client_order_id text not null, leg text not null, side text not null,
-  quantity text not null, price text not null, commission text not null, maker integer not null,
-  realized_pnl text not null, ts integer not null);
-create table if not exists funding (
-  ts integer primary key, rate text not null, mark text not null, long text not null, short text not null);
-create table if not exists entries (name text primary key, value text not null) without rowid;
-"""
+RETRY_SECONDS = 1.0
+"""What couldn't be written is tried again this often, and with each new change."""
 _RECENT_FILLS = 10_000
 
 
-class StoreError(Exception):
-    """The store can't be opened or read; the message names the file and what to do."""
+@dataclass(slots=True)
+class _Job:
+    """What one transaction writes."""
+
+    changes: Changes = field(default_factory=Changes)
+    audit: list[AuditEntry] = field(default_factory=list[AuditEntry])
+    sample: Sample | None = None
+    durable: bool = False
+    done: Future[None] = field(default_factory=Future[None])
+
+    def __post_init__(self) -> None:
+        # Can't be cancelled: who gives up waiting must not stop the writer.
+        self.done.set_running_or_notify_cancel()
 
 
 class SqliteStore:
     """A grid's file. Opened by one process at a time."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, owner: str, instrument: str) -> None:
+        """`owner` is the grid's part of its client order ids; another grid's file isn't taken.
+
+        Raises:
+            StoreError: in use, damaged, foreign, newer, or not to be opened.
+        """
         self.path = path
-        self._lock = _locked(path)
-        self._connection = _opened(path)
-        self._queue: queue.SimpleQueue[tuple[Changes, bool, Future[None]] | None] = queue.SimpleQueue()
+        self._owner = owner
+        self._lost: StoreError | None = None
+        """Why nothing is written any more."""
+        self._trouble: StoreError | None = None
+        """Why the last write failed; it is tried again."""
+        self._overdue = _Job()
+        """Written with the next job that can be."""
+        self._lock = locked(path)
+        try:
+            self._connection = opened(path, owner, instrument)
+        except BaseException:
+            self._lock.close()
+            raise
+        self._queue: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._reader = Reader(path, self._give_up)
         self._thread = threading.Thread(target=self._run, name=f"store {path.name}", daemon=True)
         self._thread.start()
 
+    @property
+    def failure(self) -> str | None:
+        """As `GridStore.failure`."""
+        problem = self._lost or self._trouble
+        return None if problem is None else str(problem)
+
     def load(self) -> tuple[Snapshot, dict[str, Any]]:
-        """What is known from before, and the single values by name. Call before the first commit."""
+        """What is known from before, and the single values by name. Call before the first commit.
+
+        Raises:
+            StoreError: damaged.
+        """
+        try:
+            return self._load()
+        except (sqlite3.Error, ValueError, ArithmeticError, KeyError, TypeError) as error:
+            raise self._give_up(damaged(self.path, error)) from error
+
+    def commit(self, changes: Changes, *, durable: bool = False) -> Future[None]:
+        """As `GridStore.commit`."""
+        return self._put(_Job(changes, durable=durable))
+
+    def record_sample(self, sample: Sample) -> Future[None]:
+        """As `GridStore.record_sample`. A sample that can't be written is dropped: the next one comes soon."""
+        return self._put(_Job(sample=sample))
+
+    def record_audit(self, entry: AuditEntry) -> Future[None]:
+        """As `GridStore.record_audit`."""
+        return self._put(_Job(audit=[entry], durable=True))
+
+    def history(self, resolution: Resolution, start: int, end: int, limit: int) -> Future[Page[Point]]:
+        """As `GridStore.history`."""
+        return self._reader.history(resolution, start, end, limit)
+
+    def fills(self, before: int | None, limit: int) -> Future[Page[OrderFilled]]:
+        """As `GridStore.fills`."""
+        return self._reader.fills(before, limit)
+
+    def audit(self, before: int | None, limit: int) -> Future[Page[AuditRecord]]:
+        """As `GridStore.audit`."""
+        return self._reader.audit(before, limit)
+
+    def close(self) -> None:
+        """Write what is queued and close the file."""
+        self._reader.close()
+        self._queue.put(None)
+        self._thread.join(timeout=10)
+        self._lock.close()
+
+    def _load(self) -> tuple[Snapshot, dict[str, Any]]:
         db = self._connection
-        values = {name: json.loads(text) for name, text in db.execute("select name, value from entries")}
+        values = {row["name"]: json.loads(row["value"]) for row in db.execute("select name, value from entries")}
         ladder = values.get("ladder")
         totals = values.get("totals")
         recent = [row[0] for row in db.execute("select trade_id from fills order by 1 desc limit ?", (_RECENT_FILLS,))]
         snapshot = Snapshot(
-            lots=tuple(_lot(row) for row in db.execute("select * from lots order by seq")),
-            orders=tuple(_order(row) for row in db.execute("select * from orders")),
+            lots=tuple(rows.lot(row) for row in db.execute("select * from lots order by seq")),
+            orders=tuple(rows.order(row) for row in db.execute("select * from orders")),
             ladder=Ladder(Decimal(ladder["centre"]), Decimal(ladder["step"])) if ladder else None,
             totals=Totals.from_plain(totals) if totals else Totals(),
             next_n=values.get("next_n", 0),
@@ -79,132 +144,84 @@ class SqliteStore:
         )
         return snapshot, values
 
-    def commit(self, changes: Changes, *, durable: bool = False) -> Future[None]:
-        """Have changes written in one transaction, in the order of the calls; durable: synced to the disk."""
-        future: Future[None] = Future()
-        self._queue.put((changes, durable, future))
-        return future
+    def _put(self, job: _Job) -> Future[None]:
+        self._queue.put(job)
+        return job.done
 
-    def close(self) -> None:
-        """Write what is queued and close the file."""
-        self._queue.put(None)
-        self._thread.join(timeout=10)
-        self._lock.close()
+    # -- inside: the writer's thread
 
     def _run(self) -> None:
-        db = self._connection
-        while (item := self._queue.get()) is not None:
-            changes, durable, future = item
+        going = True
+        while going:
             try:
-                db.execute(f"pragma synchronous={'full' if durable else 'normal'}")
-                with db:
-                    _write(db, changes)
-            except sqlite3.Error as error:
-                future.set_exception(StoreError(f"{self.path}: {error}; entries stop until it can be written"))
-            else:
-                future.set_result(None)
+                job = self._queue.get(timeout=None if self._trouble is None else RETRY_SECONDS)
+            except queue.Empty:
+                job = _Job()
+            going = job is not None
+            self._carry_out(job or _Job())
         with suppress(sqlite3.Error):
-            db.close()
+            self._connection.close()
 
+    def _carry_out(self, job: _Job) -> None:
+        problem = self._lost or self._written(job)
+        if problem is None:
+            job.done.set_result(None)
+        else:
+            job.done.set_exception(problem)
 
-def _locked(path: Path) -> IO[bytes]:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lock = path.with_suffix(".lock").open("ab")
-    try:
-        flock(lock, LOCK_EX | LOCK_NB)
-    except OSError as error:
-        lock.close()
-        raise StoreError(f"{path} is in use by another process; one grid has one strategy") from error
-    return lock
+    def _written(self, job: _Job) -> StoreError | None:
+        overdue = self._overdue
+        try:
+            self._transact(job, durable=job.durable or overdue.durable)
+        except sqlite3.Error as error:
+            if is_damage(error):
+                return self._give_up(damaged(self.path, error))
+            overdue.changes.add(job.changes)
+            overdue.audit += job.audit
+            overdue.durable |= job.durable
+            return self._failed(unwritable(self.path, error))
+        except Exception as error:  # noqa: BLE001  the thread has to live on; the store counts as lost
+            return self._give_up(unstorable(self.path, error))
+        if self._trouble is not None:
+            self._overdue, self._trouble = _Job(), None
+            log.info("%s can be written again; nothing is missing", self.path)
+        return None
 
+    def _failed(self, problem: StoreError) -> StoreError:
+        if self._trouble is None:
+            log.error("%s", problem)
+        self._trouble = problem
+        return problem
 
-def _opened(path: Path) -> sqlite3.Connection:
-    try:
-        db = sqlite3.connect(path, check_same_thread=False)
-        db.execute("pragma journal_mode=wal")
-        version = db.execute("pragma user_version").fetchone()[0]
-        if version > SCHEMA_VERSION:
-            raise StoreError(
-                f"{path} has schema version {version}, this program knows {SCHEMA_VERSION}: run a newer image"
-            )
-        db.executescript(_SCHEMA)
-        db.execute(f"pragma user_version={SCHEMA_VERSION}")
-    except sqlite3.Error as error:
-        raise StoreError(f"{path} can't be opened: {error}; the file is kept, move it away to start anew") from error
-    return db
+    def _transact(self, job: _Job, *, durable: bool) -> None:
+        db = self._connection
+        db.execute(f"pragma synchronous = {'full' if durable else 'normal'}")
+        db.execute("begin immediate")
+        try:
+            for part in (self._overdue, job):
+                self._write(db, part)
+            db.execute("commit")
+        except BaseException:
+            with suppress(sqlite3.Error):
+                db.execute("rollback")
+            raise
 
+    def _write(self, db: sqlite3.Connection, job: _Job) -> None:
+        rows.write(db, job.changes)
+        if job.changes.fills:
+            history.prune_fills(db, self._owner)
+        if job.changes.funding:
+            history.prune_funding(db)
+        for entry in job.audit:
+            history.add_audit(db, entry)
+        if job.sample is not None:
+            history.add_sample(db, job.sample)
 
-def _write(db: sqlite3.Connection, changes: Changes) -> None:
-    gone_lots = [(key.leg, key.level, key.n) for key, lot in changes.lots.items() if lot is None]
-    db.executemany("delete from lots where leg = ? and level = ? and n = ?", gone_lots)
-    _upsert(db, "lots", (_lot_row(lot) for lot in changes.lots.values() if lot is not None))
-    gone_orders = [(name,) for name, order in changes.orders.items() if order is None]
-    db.executemany("delete from orders where client_order_id = ?", gone_orders)
-    _upsert(db, "orders", (_order_row(order) for order in changes.orders.values() if order is not None))
-    _upsert(db, "fills", (_plain(fill) for fill in changes.fills))
-    _upsert(db, "funding", (_funding_row(settled) for settled in changes.funding))
-    _upsert(db, "entries", ({"name": k, "value": json.dumps(v)} for k, v in changes.values.items()))
+    # -- inside: any thread
 
-
-def _upsert(db: sqlite3.Connection, table: str, rows: Iterable[dict[str, Any]]) -> None:
-    for row in rows:
-        marks = ", ".join("?" * len(row))
-        columns = ", ".join(row)
-        db.execute(f"insert or replace into {table} ({columns}) values ({marks})", tuple(row.values()))  # noqa: S608
-
-
-def _plain(value: OrderFilled | Lot | WorkingOrder) -> dict[str, Any]:
-    return {k: str(v) if isinstance(v, Decimal) else v for k, v in asdict(value).items()}
-
-
-def _funding_row(settled: FundingSettled) -> dict[str, Any]:
-    cash = {leg.value.lower(): str(amount) for leg, amount in settled.cash.items()}
-    return {"ts": settled.ts, "rate": str(settled.rate), "mark": str(settled.mark), **cash}
-
-
-def _lot_row(lot: Lot) -> dict[str, Any]:
-    row = _plain(lot)
-    key: dict[str, Any] = row.pop("key")
-    return {**key, **row}
-
-
-def _order_row(order: WorkingOrder) -> dict[str, Any]:
-    row = _plain(order)
-    del row["status"]
-    return row
-
-
-def _lot(row: tuple[Any, ...]) -> Lot:
-    leg, level, n, seq, price, step, take_profit_steps, bought, sold, entry_done, next_part, stop_loss_steps = row
-    return Lot(
-        LotKey(Leg(leg), level, n),
-        seq,
-        Decimal(price),
-        Decimal(step),
-        take_profit_steps,
-        Decimal(bought),
-        Decimal(sold),
-        bool(entry_done),
-        next_part,
-        stop_loss_steps,
-    )
-
-
-def _order(row: tuple[Any, ...]) -> WorkingOrder:
-    client_order_id, leg, level, role, n, part, side, kind, quantity, price, post_only, step, filled, trigger = row
-    return WorkingOrder(
-        client_order_id,
-        Leg(leg),
-        level,
-        Role(role),
-        n,
-        part,
-        Side(side),
-        OrderKind(kind),
-        Decimal(quantity),
-        None if price is None else Decimal(price),
-        bool(post_only),
-        Decimal(step),
-        filled=Decimal(filled),
-        trigger_price=None if trigger is None else Decimal(trigger),
-    )
+    def _give_up(self, problem: StoreError) -> StoreError:
+        """Nothing is written any more: what could still be read or mended shall not get worse."""
+        if self._lost is None:
+            self._lost = problem
+            log.error("%s", problem)
+        return problem
