@@ -4,11 +4,20 @@ One document carries the whole desired state and one report the whole observed s
 late message changes nothing. Numbers that are not known are null.
 """
 
+from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Self, cast
 
-from pydantic import AwareDatetime, BeforeValidator, Field
+from pydantic import (
+    AwareDatetime,
+    BeforeValidator,
+    Field,
+    ModelWrapValidatorHandler,
+    ValidationError,
+    model_validator,
+)
 
+from hedgegrid_api.risk import RiskLimits
 from hedgegrid_api.types import (
     KillSwitch,
     LegLevel,
@@ -17,6 +26,7 @@ from hedgegrid_api.types import (
     SignedFigure,
     Source,
     UnsignedFigure,
+    complaints,
 )
 
 
@@ -44,6 +54,25 @@ class Author(Message):
     """Annotation `hedgegrid.io/reason`."""
 
 
+class Latch(Message):
+    """What stands until it is released by id (`POST /resume`) or by a rearm."""
+
+    id: str
+    """Operation id."""
+    source: Source
+    """Who engaged it."""
+    leg: str
+    """LONG, SHORT or BOTH."""
+    level: LegLevel
+    """What it holds the leg at."""
+    since: AwareDatetime
+    """When it was engaged, wall time."""
+
+
+_ASIDE = frozenset({"by", "risk", "latches", "faults"})
+"""Fields of a document that must never keep its switch from the pod."""
+
+
 class ControlDocument(Message):
     """The whole desired state of one grid's controls, sent by `PUT /control`."""
 
@@ -63,8 +92,41 @@ class ControlDocument(Message):
     """spec.rearm."""
     rearm_latches: tuple[str, ...] = ()
     """Ids of the latches that status showed when this rearm was first seen: what it may release."""
+    risk: RiskLimits | None = None
+    """spec.risk; null: the pod keeps the limits that it holds."""
+    latches: tuple[Latch, ...] = ()
+    """Latches of risk and api that status last showed: for a pod whose store was lost."""
     deletion: DeletionIntent = DeletionIntent.NONE
     """What the deletion of the object asks for; outranks the spec."""
+    faults: tuple[str, ...] = ()
+    """What of this document couldn't be read, each with its field; the rest counts. Written by either side."""
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _a_kill_gets_through(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        """What can't be read beside the controls is left out and named in `faults`."""
+        try:
+            return handler(data)
+        except ValidationError as error:
+            readable = _readable(cast("Mapping[str, Any]", data), error) if isinstance(data, Mapping) else None
+            if readable is None:
+                raise
+            return handler(readable)
+
+
+def _readable(data: Mapping[str, Any], error: ValidationError) -> dict[str, Any] | None:
+    """A document without what an error names, None where that isn't beside the controls."""
+    places = [item["loc"] for item in error.errors(include_url=False)]
+    aside = {place: told for place, told in zip(places, complaints(error), strict=True) if place[0] in _ASIDE}
+    if not aside:
+        return None
+    kept = dict(data)
+    for field in {str(place[0]) for place in aside}:
+        value = kept.pop(field)
+        unread = {place[1] for place in aside if place[0] == field and len(place) > 1}
+        if field == "latches" and unread:
+            kept[field] = [latch for index, latch in enumerate(value) if index not in unread]
+    return kept | {"faults": [*kept.get("faults", ()), *aside.values()]}
 
 
 class ThrottleReport(Message):
@@ -133,19 +195,19 @@ class KillSwitchReport(Message):
     """Leg by leg."""
 
 
-class Latch(Message):
-    """What stands until it is released by id (`POST /resume`) or by a rearm."""
+class Trip(Message):
+    """A limit of `risk` that was exceeded, and stopped the grid."""
 
     id: str
-    """Operation id."""
-    source: Source
-    """Who engaged it."""
-    leg: str
-    """LONG, SHORT or BOTH."""
-    level: LegLevel
-    """What it holds the leg at."""
-    since: AwareDatetime
-    """When it was engaged, wall time."""
+    """Id of its latch."""
+    reason: str
+    """The limit: its field under `risk`, like maxDrawdownPercent."""
+    observed: SignedFigure | None = None
+    """What was found, in the unit of the limit; none where there is no number for it."""
+    limit: SignedFigure | None = None
+    """What was allowed."""
+    time: AwareDatetime
+    """When it tripped, wall time."""
 
 
 class PodCondition(Message):
@@ -200,6 +262,8 @@ class Telemetry(Message):
     """Wallet + unrealized."""
     funding_rate: float | None = None
     """Rate of the coming settlement."""
+    regime: str | None = None
+    """UP, DOWN or SIDEWAYS; none while unknown."""
     last_bar_time: AwareDatetime | None = None
     """Close of the newest bar, market time."""
 
@@ -225,6 +289,8 @@ class ControlReport(Message):
     """Kill switch."""
     latches: tuple[Latch, ...] = ()
     """What stands until released."""
+    trip: Trip | None = None
+    """The newest trip of a risk limit whose latch still stands."""
     conditions: tuple[PodCondition, ...] = ()
     """Conditions of the pod."""
     telemetry: Telemetry = Telemetry()

@@ -89,7 +89,9 @@ class Filters(Model):
     min_notional: UnsignedDecimal = Decimal(50)
     """Smallest notional of an opening order, in quote currency (USDT)."""
     max_orders: Annotated[Integer, Field(ge=20, le=10000)] = 200
-    """Largest number of open orders."""
+    """Largest number of open orders, conditional ones not counted."""
+    max_conditional_orders: Annotated[Integer, Field(ge=20, le=10000)] = 200
+    """Largest number of open conditional orders: stops that wait for their trigger price."""
 
 
 class Fees(Model):

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, Field
 
-from hedgegrid_api.control import Latch, LegReports, Telemetry
+from hedgegrid_api.control import Latch, LegReports, Telemetry, Trip
 from hedgegrid_api.types import LegState, Message, Source
 
 
@@ -95,6 +95,8 @@ class ControlStatus(Message):
     """Kill switch as the operator and the pod know it."""
     latches: tuple[Latch, ...] = ()
     """What stands until released: ids that POST /resume takes."""
+    trip: Trip | None = None
+    """The limit of spec.risk that stopped the grid; gone when its latch is released."""
 
 
 class HedgeGridStatus(Message):

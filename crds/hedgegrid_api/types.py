@@ -58,6 +58,15 @@ class Model(BaseModel):
         return reference
 
 
+def complaints(error: ValidationError, root: str = "") -> list[str]:
+    """What is wrong, one sentence for each mistake: the field, dotted below `root`, and what it should be."""
+    found: list[str] = []
+    for item in error.errors(include_url=False, include_context=False, include_input=False):
+        path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in item["loc"])
+        found.append(f"{f'{root}{path}'.removeprefix('.')}: {item['msg']}")
+    return found
+
+
 class Message(BaseModel):
     """Base of every message between operator and pod: unknown fields are ignored, so that either side may be newer."""
 

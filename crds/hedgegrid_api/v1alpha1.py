@@ -13,15 +13,28 @@ from pydantic import Field
 
 from hedgegrid_api.pieces import LABEL_VALUE
 from hedgegrid_api.pod import Image, Json, LocalObjectReference, Pod, PullPolicy, Resources
+from hedgegrid_api.risk import Risk, RiskAction
 from hedgegrid_api.rules import Rule, Written, formatted
 from hedgegrid_api.simulation import Fees, Filters, Market, Replay, Sim, SimMarket, VenueTerms
-from hedgegrid_api.types import Flag, Integer, KillSwitch, Mode, Model, Number, PositiveDecimal
+from hedgegrid_api.trading import (
+    STRATEGY_RULES,
+    Execution,
+    Exits,
+    Funding,
+    Grid,
+    Leverage,
+    MarginType,
+    Placement,
+    PlacementPolicy,
+    Regime,
+)
+from hedgegrid_api.types import Flag, Integer, KillSwitch, Mode, Model, Number
 
 __all__ = [
     "NAME_RULE",
     "PRINTER_COLUMNS",
     "SCOPE",
-    "TAKE_PROFIT_RULE",
+    "STRATEGY_RULES",
     "Account",
     "Deletion",
     "DeletionPolicy",
@@ -29,18 +42,26 @@ __all__ = [
     "Exits",
     "Fees",
     "Filters",
+    "Funding",
     "Grid",
     "HedgeGridSpec",
     "Image",
     "InstrumentId",
     "Json",
+    "Leverage",
     "LocalObjectReference",
+    "MarginType",
     "Market",
     "OnTimeout",
+    "Placement",
+    "PlacementPolicy",
     "Pod",
     "PullPolicy",
+    "Regime",
     "Replay",
     "Resources",
+    "Risk",
+    "RiskAction",
     "Sim",
     "SimMarket",
     "Storage",
@@ -64,86 +85,6 @@ class Account(Model):
     name: Annotated[str, LABEL_VALUE]
     """Name of the trading account. With mode and instrument it is the target that only one HedgeGrid may have.
     Immutable."""
-
-
-class Grid(Model):
-    """The two ladders: LONG rungs below the centre, SHORT rungs above."""
-
-    RULES = (
-        Rule(
-            at="levelsLong",
-            cel="self.levelsLong + self.levelsShort >= 1 && self.levelsLong + self.levelsShort <= 100",
-            holds=lambda grid: 1 <= grid.levels_long + grid.levels_short <= 100,
-            message="levelsLong + levelsShort must be 1 to 100",
-            shows=("self.levelsLong", "self.levelsShort"),
-        ),
-        Rule(
-            at="levelsLong",
-            cel="double(self.levelsLong) * double(self.stepBps) < 10000.0",
-            holds=lambda grid: grid.levels_long * grid.step_bps < 10000,
-            message="levelsLong * stepBps must be less than 10000, or the lowest rung would have no price above 0",
-            shows=("self.levelsLong", "self.stepBps"),
-        ),
-        Rule(
-            at="recenterTriggerBps",
-            cel="double(self.recenterTriggerBps) >= double(self.stepBps)",
-            holds=lambda grid: grid.recenter_trigger_bps >= grid.step_bps,
-            message="recenterTriggerBps must be at least stepBps, or the ladder would move within one step",
-            shows=("self.recenterTriggerBps", "self.stepBps"),
-        ),
-    )
-
-    step_bps: Annotated[Number, Field(ge=1, le=1000)]
-    """Distance between two rungs, in basis points of the centre price (arithmetic ladder)."""
-    levels_long: Annotated[Integer, Field(ge=0, le=100)]
-    """Number of LONG rungs, below the centre."""
-    levels_short: Annotated[Integer, Field(ge=0, le=100)]
-    """Number of SHORT rungs, above the centre."""
-    base_qty: PositiveDecimal
-    """Quantity of the first rung, in base currency (BTC for BTCUSDT)."""
-    qty_scale: Annotated[Number, Field(ge=0.1, le=3)] = 1
-    """Ratio of the quantities of two neighbouring rungs: rung i has baseQty * qtyScale^(i-1)."""
-    recenter_trigger_bps: Annotated[Number, Field(ge=1, le=10000)] = 200
-    """Distance of the mid price from the centre at which the ladder moves, in basis points of the centre."""
-    max_inventory_quote: PositiveDecimal
-    """Cap on the notional of each leg, its position plus its open entries, in quote currency (USDT)."""
-
-
-class Exits(Model):
-    """What closes each fill again."""
-
-    take_profit_steps: Annotated[Integer, Field(ge=1, le=100)] = 2
-    """Distance of a fill's take-profit from its entry, in grid steps."""
-
-
-TAKE_PROFIT_RULE = Rule(
-    at="exits.takeProfitSteps",
-    cel="double(self.exits.takeProfitSteps) * double(self.grid.stepBps) < 10000.0",
-    holds=lambda spec: spec.exits.take_profit_steps * spec.grid.step_bps < 10000,
-    message="exits.takeProfitSteps * grid.stepBps must be less than 10000, or the take-profit of a SHORT would have no "
-    "price above 0",
-    shows=("self.exits.takeProfitSteps", "self.grid.stepBps"),
-)
-"""Rule of every object that has the groups `grid` and `exits`."""
-
-
-class Execution(Model):
-    """Data and orders."""
-
-    RULES = (
-        Rule(
-            at="staleDataSeconds",
-            cel="self.staleDataSeconds >= 2 * self.barSeconds",
-            holds=lambda execution: execution.stale_data_seconds >= 2 * execution.bar_seconds,
-            message="staleDataSeconds must be at least 2 * barSeconds, or every bar would look stale",
-            shows=("self.staleDataSeconds", "self.barSeconds"),
-        ),
-    )
-
-    bar_seconds: Annotated[Integer, Field(ge=1, le=1800)] = 60
-    """Length of the bar that drives the ladder, in seconds of market time."""
-    stale_data_seconds: Annotated[Integer, Field(ge=5, le=3600)] = 120
-    """Age of the newest market data, in seconds of market time, at which entries stop; exits stay."""
 
 
 class Storage(Model):
@@ -243,7 +184,7 @@ class HedgeGridSpec(Model):
             holds=None,
             message="sim is immutable; create another HedgeGrid",
         ),
-        TAKE_PROFIT_RULE,
+        *STRATEGY_RULES,
         Rule(
             at="rearm",
             cel="self.rearm >= oldSelf.rearm || self.killSwitch != 'none'",
@@ -263,8 +204,20 @@ class HedgeGridSpec(Model):
     """The two ladders: LONG rungs below the centre, SHORT rungs above."""
     exits: Exits = Exits()
     """What closes each fill again."""
+    regime: Regime = Regime()
+    """Whether the market trends, from closed bars."""
+    placement: Placement = Placement()
+    """What a trend does to the ladders."""
+    funding: Funding = Funding()
+    """Scales down the entries of the leg that would pay too much funding."""
     execution: Execution = Execution()
     """Data and orders."""
+    leverage: Leverage = 5
+    """Leverage of both legs: the initial margin is notional / leverage."""
+    margin_type: MarginType = MarginType.CROSSED
+    """CROSSED: both legs share the account's margin. ISOLATED: each leg has its own."""
+    risk: Risk = Risk()
+    """Limits whose breach stops the grid. What trips stands until rearm grows. Takes effect without a restart."""
     throttle: Annotated[Number, Field(ge=0, le=1)] = 1
     """Factor on the quantity of entries; 0 means no new entries. Exits never change. Takes effect without a
     restart."""
@@ -272,8 +225,8 @@ class HedgeGridSpec(Model):
     """none: trade. haltEntries: no entry stays open, exits live on. flattenLong, flattenShort, flattenBoth: no order of
     that leg and its position closed. Stands until it is changed. Takes effect without a restart."""
     rearm: Annotated[Integer, Field(ge=0, le=2**31 - 1)] = 0
-    """A higher value releases what was engaged through the pod's API. It only grows. Takes effect without a
-    restart."""
+    """A higher value releases risk trips and what was engaged through the pod's API. It only grows. Takes effect
+    without a restart."""
     sim: Sim | None = None
     """Market and venue of mode sim; absent: the defaults of its fields. Immutable."""
     image: Image = Image()

@@ -97,6 +97,68 @@ ACCEPTED = (
     Accepted("take-profit-least", {"exits.takeProfitSteps": 1}),
     Accepted("take-profit-most", {"exits.takeProfitSteps": 100}),
     Accepted("take-profit-just-above-zero", {"exits.takeProfitSteps": 99, "grid.stepBps": 100}),
+    Accepted("stop-only", {"exits": {"takeProfitSteps": 0, "stopLossSteps": 1}}),
+    Accepted("stop-most", {"exits.stopLossSteps": 100}),
+    Accepted("stops-of-eighty-levels", {"exits.stopLossSteps": 1, "grid.levelsLong": 40, "grid.levelsShort": 40}),
+    Accepted("lowest-stop-just-above-zero", {"exits.stopLossSteps": 94, "grid.stepBps": 100}),
+    Accepted(
+        "regime-least",
+        {"regime": {"emaFast": 2, "emaSlow": 3, "adxLength": 2, "adxThreshold": 0, "hysteresisBps": 0}},
+    ),
+    Accepted(
+        "regime-most",
+        {
+            "regime": {
+                "enabled": False,
+                "emaFast": 500,
+                "emaSlow": 1000,
+                "adxLength": 200,
+                "adxThreshold": 100,
+                "hysteresisBps": 1000,
+            }
+        },
+    ),
+    Accepted("regime-empty", {"regime": {}, "placement": {}, "funding": {}, "risk": {}}),
+    Accepted("symmetric", {"placement": {"policy": "symmetric", "counterLevels": 0, "counterQtyScale": 0}}),
+    Accepted("core-and-scalp", {"placement": {"policy": "coreAndScalp", "counterLevels": 100, "counterQtyScale": 1}}),
+    Accepted("funding-least", {"funding": {"maxCostBps": 0, "windowMinutes": 1}}),
+    Accepted("funding-most", {"funding": {"maxCostBps": 100, "windowMinutes": 1440}}),
+    Accepted("retries-none", {"execution.postOnlyRetries": 0}),
+    Accepted("retries-most", {"execution.postOnlyRetries": 10}),
+    Accepted("leverage-least", {"leverage": 1, "marginType": "CROSSED"}),
+    Accepted("leverage-most", {"leverage": 125, "marginType": "ISOLATED"}),
+    Accepted(
+        "risk-least",
+        {
+            "risk": {
+                "maxDrawdownPercent": 0.1,
+                "maxLossQuote": "0.01",
+                "dailyLossQuote": "0.01",
+                "maxPositionQuote": "0.01",
+                "maxMarginRatio": 0.1,
+                "maxFundingCostBps": 0.1,
+                "minLiquidationDistancePercent": 0.1,
+                "confirmations": 1,
+                "action": "haltEntries",
+            }
+        },
+    ),
+    Accepted(
+        "risk-most",
+        {
+            "risk": {
+                "maxDrawdownPercent": 100,
+                "maxLossQuote": "1000000",
+                "dailyLossQuote": "1000000",
+                "maxPositionQuote": "1000000",
+                "maxMarginRatio": 0.95,
+                "maxFundingCostBps": 100,
+                "minLiquidationDistancePercent": 50,
+                "confirmations": 10,
+                "action": "flattenBoth",
+            }
+        },
+    ),
     Accepted("bar-least", {"execution": {"barSeconds": 1, "staleDataSeconds": 5}}),
     Accepted("bar-most", {"execution": {"barSeconds": 1800, "staleDataSeconds": 3600}}),
     Accepted("throttle-zero", {"throttle": 0}),
@@ -127,6 +189,7 @@ ACCEPTED = (
                     "marketMaxQty": "0.1",
                     "minNotional": "0",
                     "maxOrders": 20,
+                    "maxConditionalOrders": 10000,
                 },
                 "fees": {"maker": "-0.0001", "taker": "0"},
             }
@@ -231,6 +294,9 @@ REFUSED = (
     _not_among("sim.market", "random", "synthetic", "replay"),
     _not_among("deletion.policy", "Orphan", "Flatten"),
     _not_among("deletion.onTimeout", "Delete", "Block", "Orphan"),
+    _not_among("placement.policy", "asymmetric", "symmetric", "throttledCounter", "coreAndScalp"),
+    _not_among("marginType", "CROSS", "CROSSED", "ISOLATED"),
+    _not_among("risk.action", "flattenLong", "haltEntries", "flattenBoth"),
     _not_among("image.pullPolicy", "Sometimes", "Always", "IfNotPresent", "Never"),
     # Ranges, both ends.
     *_out_of("grid.stepBps", 1, 1000, 0.5, 1000.5),
@@ -238,8 +304,25 @@ REFUSED = (
     *_out_of("grid.levelsShort", 0, 100, -1, 101),
     *_out_of("grid.qtyScale", 0.1, 3, 0.05, 3.5),
     *_out_of("grid.recenterTriggerBps", 1, 10000, 0.5, 10001),
-    *_out_of("exits.takeProfitSteps", 1, 100, 0, 101),
+    *_out_of("exits.takeProfitSteps", 0, 100, -1, 101),
+    *_out_of("exits.stopLossSteps", 0, 100, -1, 101),
+    *_out_of("regime.emaFast", 2, 500, 1, 501),
+    *_out_of("regime.emaSlow", 3, 1000, 2, 1001),
+    *_out_of("regime.adxLength", 2, 200, 1, 201),
+    *_out_of("regime.adxThreshold", 0, 100, -0.5, 100.5),
+    *_out_of("regime.hysteresisBps", 0, 1000, -0.5, 1000.5),
+    *_out_of("placement.counterLevels", 0, 100, -1, 101),
+    *_out_of("placement.counterQtyScale", 0, 1, -0.1, 1.01),
+    *_out_of("funding.maxCostBps", 0, 100, -0.5, 100.5),
+    *_out_of("funding.windowMinutes", 1, 1440, 0, 1441),
+    *_out_of("leverage", 1, 125, 0, 126),
+    *_out_of("risk.maxDrawdownPercent", 0.1, 100, 0.05, 101),
+    *_out_of("risk.maxMarginRatio", 0.1, 0.95, 0.05, 0.96),
+    *_out_of("risk.maxFundingCostBps", 0.1, 100, 0.05, 101),
+    *_out_of("risk.minLiquidationDistancePercent", 0.1, 50, 0.05, 51),
+    *_out_of("risk.confirmations", 1, 10, 0, 11),
     *_out_of("execution.barSeconds", 1, 1800, 0, 1801),
+    *_out_of("execution.postOnlyRetries", 0, 10, -1, 11),
     *_out_of("execution.staleDataSeconds", 5, 3600, 4, 3601),
     *_out_of("throttle", 0, 1, -0.1, 1.01),
     *_out_of("rearm", 0, 2147483647, -1, 2147483648),
@@ -251,9 +334,22 @@ REFUSED = (
     *_out_of("sim.fundingRate", -0.05, 0.05, -0.06, 0.06),
     *_out_of("sim.fundingIntervalHours", 1, 24, 0, 25),
     *_out_of("sim.filters.maxOrders", 20, 10000, 19, 10001),
+    *_out_of("sim.filters.maxConditionalOrders", 20, 10000, 19, 10001),
     *_out_of("deletion.timeoutSeconds", 0, 3600, -1, 3601),
     # The API server cuts a fractional bound to its whole part where the value is whole.
     Refused("scale-zero", {"grid.qtyScale": 0}, ("spec.grid.qtyScale", "must be 0.1 to 3; not 0")),
+    Refused(
+        "drawdown-zero", {"risk.maxDrawdownPercent": 0}, ("spec.risk.maxDrawdownPercent", "must be 0.1 to 100; not 0")
+    ),
+    Refused("margin-ratio-one", {"risk.maxMarginRatio": 1}, ("spec.risk.maxMarginRatio", "must be 0.1 to 0.95; not 1")),
+    Refused(
+        "funding-cost-zero", {"risk.maxFundingCostBps": 0}, ("spec.risk.maxFundingCostBps", "must be 0.1 to 100; not 0")
+    ),
+    Refused(
+        "liquidation-distance-zero",
+        {"risk.minLiquidationDistancePercent": 0},
+        ("spec.risk.minLiquidationDistancePercent", "must be 0.1 to 50; not 0"),
+    ),
     Refused("no-ticks", {"sim.ticksPerSecond": 0}, ("spec.sim.ticksPerSecond", "must be 0.1 to 1000; not 0")),
     Refused(
         "replay-slower-than-recorded",
@@ -278,6 +374,10 @@ REFUSED = (
         for text in ("0", "0.000", "-0.002", "+1", "1e-3", ".5", "5.", "", "NaN", "1 ")
     ),
     _not_decimal("grid.maxInventoryQuote", "lots"),
+    _not_decimal("risk.maxLossQuote", "0"),
+    _not_decimal("risk.dailyLossQuote", "-300"),
+    _not_decimal("risk.maxPositionQuote", "none"),
+    Refused("loss-number", {"risk.maxLossQuote": 500}, (f"spec.risk.maxLossQuote {_NOT_A_STRING}",)),
     _not_decimal("sim.startPrice", "0"),
     _not_decimal("sim.startingBalance", "-1"),
     _not_decimal("sim.filters.tickSize", "0"),
@@ -294,6 +394,8 @@ REFUSED = (
     Refused("levels-fraction", {"grid.levelsLong": 2.5}, ("spec.grid.levelsLong", "must be of type integer")),
     Refused("throttle-text", {"throttle": "0.5"}, ("spec.throttle", "must be of type number")),
     Refused("throttle-true", {"throttle": True}, ("spec.throttle", "must be of type number")),
+    Refused("enabled-text", {"regime.enabled": "no"}, ("spec.regime.enabled", "must be of type boolean")),
+    Refused("steps-fraction", {"exits.stopLossSteps": 1.5}, ("spec.exits.stopLossSteps", "must be of type integer")),
     Refused("ephemeral-text", {"storage.ephemeral": "yes"}, ("spec.storage.ephemeral", "must be of type boolean")),
     # Relations.
     Refused(
@@ -329,6 +431,34 @@ REFUSED = (
             "exits.takeProfitSteps * grid.stepBps must be less than 10000",
             "exits.takeProfitSteps is 100, grid.stepBps is 100",
         ),
+    ),
+    Refused(
+        "no-exit",
+        {"exits.takeProfitSteps": 0},
+        ("spec.exits.takeProfitSteps", "takeProfitSteps and stopLossSteps must not both be 0"),
+    ),
+    Refused(
+        "lowest-stop-at-zero",
+        {"exits.stopLossSteps": 95, "grid.stepBps": 100},
+        (
+            "spec.exits.stopLossSteps",
+            "(grid.levelsLong + exits.stopLossSteps) * grid.stepBps must be less than 10000",
+            "grid.levelsLong is 5, exits.stopLossSteps is 95, grid.stepBps is 100",
+        ),
+    ),
+    Refused(
+        "too-many-levels-for-stops",
+        {"exits.stopLossSteps": 1, "grid.levelsLong": 41, "grid.levelsShort": 40},
+        (
+            "spec.exits.stopLossSteps",
+            "with stops, grid.levelsLong + grid.levelsShort must be at most 80",
+            "grid.levelsLong is 41, grid.levelsShort is 40, exits.stopLossSteps is 1",
+        ),
+    ),
+    Refused(
+        "fast-average-as-slow-as-the-slow",
+        {"regime": {"emaFast": 30}},
+        ("spec.regime.emaFast", "emaFast must be less than emaSlow", "emaFast is 30, emaSlow is 30"),
     ),
     Refused(
         "stale-before-second-bar",
@@ -457,10 +587,10 @@ REFUSED = (
             ("killswitch", "flattenBoth"),
             ("grid.stepBp", 25),
             ("grid.step_bps", 25),
-            ("exits.stopLossSteps", 2),
-            ("risk", {"maxDrawdownPercent": 10}),
-            ("leverage", 5),
-            ("regime", {"enabled": True}),
+            ("exits.stopLossStep", 2),
+            ("risk.maxDrawDownPercent", 10),
+            ("regime.ema_fast", 5),
+            ("marginMode", "CROSSED"),
             ("pod.nodeSelector", {"a": "b"}),
             ("account.credentialsSecretRef", {"name": "keys"}),
             ("update", {"strategy": "Manual"}),
@@ -490,7 +620,25 @@ PATCHED = (
     Patched("kill-null-is-none", _ENGAGED, {"killSwitch": None}),
     Patched("throttle-above", {}, {"throttle": 1.5}, ("spec.throttle: Invalid value: 1.5", "less than or equal to 1")),
     Patched("throttle-text", {}, {"throttle": "half"}, ("spec.throttle", "must be of type number")),
+    # Limits, too.
+    Patched("risk-tightened", {}, {"risk": {"maxDrawdownPercent": 5, "maxLossQuote": "100"}}),
+    Patched("limit-lifted", {"risk.maxLossQuote": "100"}, {"risk": {"maxLossQuote": None}}),
+    Patched(
+        "risk-out-of-range",
+        {},
+        {"risk": {"confirmations": 0}},
+        ("spec.risk.confirmations: Invalid value: 0", "greater than or equal to 1"),
+    ),
     # The grid may change.
+    Patched("stops-come", {}, {"exits": {"stopLossSteps": 8}}),
+    Patched("leverage", {}, {"leverage": 10, "marginType": "ISOLATED"}),
+    Patched("placement", {}, {"placement": {"policy": "coreAndScalp"}, "regime": {"emaFast": 5}}),
+    Patched(
+        "step-against-stop",
+        {"exits.stopLossSteps": 95},
+        {"grid": {"stepBps": 100}},
+        ("spec.exits.stopLossSteps", "exits.stopLossSteps is 95, grid.stepBps is 100"),
+    ),
     Patched("step", {}, {"grid": {"stepBps": 30}}),
     Patched("levels", {}, {"grid": {"levelsLong": 0}}),
     Patched("image", {}, {"image": {"tag": "v2"}}),

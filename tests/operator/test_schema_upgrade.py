@@ -109,4 +109,9 @@ def test_rules_of_the_whole_spec_are_those_of_the_first_release() -> None:
     """
     rules = crd()["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]["x-kubernetes-validations"]
     always = [rule["rule"] for rule in rules if "oldSelf" not in rule["rule"]]
-    assert always == ["double(self.exits.takeProfitSteps) * double(self.grid.stepBps) < 10000.0"]
+    assert always == [
+        "double(self.exits.takeProfitSteps) * double(self.grid.stepBps) < 10000.0",
+        "self.exits.stopLossSteps == 0 || "
+        "double(self.grid.levelsLong + self.exits.stopLossSteps) * double(self.grid.stepBps) < 10000.0",
+        "self.exits.stopLossSteps == 0 || self.grid.levelsLong + self.grid.levelsShort <= 80",
+    ]

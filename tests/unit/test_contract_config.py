@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from hedgegrid_api.files import StrategyFile, VenueFile
+from hedgegrid_api.types import Model
 from naut_hedgegrid.config import ConfigError, load_strategy_file, load_venue_file
 
 ROOT = Path(__file__).parents[2]
@@ -21,6 +22,8 @@ grid:
   baseQty: "0.002"
   maxInventoryQuote: "2500"
 """
+
+GROUPS = "grid, exits, regime, placement, funding, execution, leverage, marginType, risk, throttle"
 
 
 @pytest.fixture
@@ -47,12 +50,14 @@ def test_shipped_files_load() -> None:
 
 def test_shipped_files_write_out_every_field_and_the_venues_defaults() -> None:
     strategy, venue = yaml.safe_load(STRATEGY.read_text("utf-8")), yaml.safe_load(VENUE.read_text("utf-8"))
-    for group, model in (
-        ("grid", StrategyFile.model_fields["grid"]),
-        ("execution", StrategyFile.model_fields["execution"]),
-    ):
-        assert model.annotation is not None
-        assert strategy[group].keys() == {field.alias for field in model.annotation.model_fields.values()}
+    optional = {"maxLossQuote", "dailyLossQuote", "maxPositionQuote"}  # stand in comments
+    for name, field in StrategyFile.model_fields.items():
+        group = field.annotation
+        if isinstance(group, type) and issubclass(group, Model):
+            fields = {inner.alias for inner in group.model_fields.values()}
+            assert strategy[name].keys() == fields - optional
+            text = STRATEGY.read_text("utf-8")
+            assert all(f"# {missing}: " in text for missing in fields & optional)
     assert strategy.keys() == {field.alias for field in StrategyFile.model_fields.values()}
     assert venue.keys() == {field.alias for field in VenueFile.model_fields.values()}
     assert load_venue_file(VENUE) == VenueFile(instrument="BTCUSDT-PERP.BINANCE")
@@ -101,11 +106,11 @@ def test_decimal_without_quotes(file: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "says"),
     [
-        ("exits: {takeProfitSteps: 2.5}", "exits.takeProfitSteps is 2.5; write a whole number from 1 to 100."),
-        ("exits: {takeProfitSteps: '2'}", 'exits.takeProfitSteps is "2"; write a whole number from 1 to 100.'),
-        ("exits: {takeProfitSteps: yes}", "exits.takeProfitSteps is true; write a whole number from 1 to 100."),
-        ("exits:", "exits is empty; write a group of fields (takeProfitSteps) or remove it."),
-        ("exits: 2", "exits is 2; write a group of fields (takeProfitSteps) or remove it."),
+        ("exits: {takeProfitSteps: 2.5}", "exits.takeProfitSteps is 2.5; write a whole number from 0 to 100."),
+        ("exits: {takeProfitSteps: '2'}", 'exits.takeProfitSteps is "2"; write a whole number from 0 to 100.'),
+        ("exits: {takeProfitSteps: yes}", "exits.takeProfitSteps is true; write a whole number from 0 to 100."),
+        ("exits:", "exits is empty; write a group of fields (takeProfitSteps, stopLossSteps) or remove it."),
+        ("exits: 2", "exits is 2; write a group of fields (takeProfitSteps, stopLossSteps) or remove it."),
         ("exits: {}\nthrottle: .nan", "throttle is NaN; write a number from 0 to 1."),
         ("exits: {}\nthrottle: 1e-1", 'throttle is "1e-1"; write a number from 0 to 1.'),
         ("exits: {}\nthrottle: 2001-13-45", 'throttle is "2001-13-45"; write a number from 0 to 1.'),
@@ -124,12 +129,15 @@ def test_value_of_another_kind(file: Path, line: str, says: str) -> None:
         ("stepBps: 25", "stepBps is not a field; did you mean grid.stepBps?"),
         ("execution: {bar_seconds: 60}", "execution.bar_seconds is not a field; did you mean execution.barSeconds?"),
         ("execution: {BarSeconds: 60}", "execution.BarSeconds is not a field; did you mean execution.barSeconds?"),
-        ("risk: {}", "risk is not a field; remove it. Fields here: grid, exits, execution, throttle."),
+        ("api: {}", f"api is not a field; remove it. Fields here: {GROUPS}."),
         (
-            "execution: {leverage: 5}",
-            "execution.leverage is not a field; remove it. Fields here: barSeconds, staleDataSeconds.",
+            "execution: {colour: 5}",
+            "execution.colour is not a field; remove it. Fields here: barSeconds, postOnlyRetries, staleDataSeconds.",
         ),
-        ("1: 2", "1 is not a field; remove it. Fields here: grid, exits, execution, throttle."),
+        ("execution: {leverage: 5}", "execution.leverage is not a field; did you mean leverage?"),
+        ("maxDrawdownPercent: 5", "maxDrawdownPercent is not a field; did you mean risk.maxDrawdownPercent?"),
+        ("placement: {policys: symmetric}", "placement.policys is not a field; did you mean placement.policy?"),
+        ("1: 2", f"1 is not a field; remove it. Fields here: {GROUPS}."),
     ],
 )
 def test_unknown_field(file: Path, line: str, says: str) -> None:
@@ -154,6 +162,45 @@ def test_relation_names_its_values(file: Path) -> None:
         "7: staleDataSeconds must be at least 2 * barSeconds, or every bar would look stale "
         "(staleDataSeconds is 120, barSeconds is 100)"
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (
+            f"{GRID}exits:\n  takeProfitSteps: 0\n",
+            "8: takeProfitSteps and stopLossSteps must not both be 0, or nothing would ever close a fill",
+        ),
+        (
+            f"{GRID}exits:\n  stopLossSteps: 100\n".replace("levelsShort: 5", "levelsShort: 76"),
+            "8: with stops, grid.levelsLong + grid.levelsShort must be at most 80, or an order for each exit would "
+            "exceed what the venue holds open "
+            "(grid.levelsLong is 5, grid.levelsShort is 76, exits.stopLossSteps is 100)",
+        ),
+        (
+            f"{GRID}exits:\n  stopLossSteps: 95\n".replace("stepBps: 25", "stepBps: 100"),
+            "8: (grid.levelsLong + exits.stopLossSteps) * grid.stepBps must be less than 10000, or the lowest stop "
+            "would have no price above 0 (grid.levelsLong is 5, exits.stopLossSteps is 95, grid.stepBps is 100)",
+        ),
+        (
+            f"{GRID}regime:\n  emaFast: 30\n",
+            "8: emaFast must be less than emaSlow, or UP and DOWN would be swapped (emaFast is 30, emaSlow is 30)",
+        ),
+        (
+            f"{GRID}risk:\n  maxDrawdownPercent: 0\n",
+            "8: risk.maxDrawdownPercent is 0; write a number from 0.1 to 100. "
+            "Fall of the account's equity from its peak, in percent of the peak. Transfers don't count.",
+        ),
+        (
+            f"{GRID}risk:\n  maxLossQuote: 500\n",
+            '8: risk.maxLossQuote is 500; write a decimal number greater than 0, written as a string, like "0.002". '
+            "Loss of this grid since its first start, net of commissions and funding, in quote currency (USDT); "
+            "absent: no limit.",
+        ),
+    ],
+)
+def test_limits_and_relations_of_the_strategy(file: Path, text: str, says: str) -> None:
+    assert complaint(file, text) == [says]
 
 
 def test_every_problem_at_once_in_the_order_of_the_file(file: Path) -> None:
@@ -218,6 +265,11 @@ def test_item_of_a_list(file: Path) -> None:
         ("mode: live", 'mode is "live"; write sim.'),
         ("venue: BYBIT", 'venue is "BYBIT"; write BINANCE.'),
         ("leverage: 126", "leverage is 126; write a whole number from 1 to 125."),
+        ("marginType: cross", 'marginType is "cross"; write one of CROSSED, ISOLATED.'),
+        (
+            "filters: {maxConditionalOrders: 10}",
+            "filters.maxConditionalOrders is 10; write a whole number from 20 to 10000.",
+        ),
         ("tiers: []", "tiers is []; write a list of 1 to 32 items."),
         ("sim: {market: random}", 'sim.market is "random"; write one of synthetic, replay.'),
         ("sim: {market: replay}", "market: replay needs replay.path, a file of bars in the pod"),

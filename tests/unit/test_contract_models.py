@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from hedgegrid_api.control import LegTelemetry, PnL, Telemetry
-from hedgegrid_api.files import StrategyFile, VenueFile, rendered, strategy_file, venue_file
+from hedgegrid_api.files import CONTROLS, StrategyFile, VenueFile, rendered, rendered_for_pod, settled, strategy_file
 from hedgegrid_api.types import plain
-from hedgegrid_api.v1alpha1 import Grid, HedgeGridSpec
+from hedgegrid_api.v1alpha1 import Grid, HedgeGridSpec, MarginType
 from tests.operator.schema_cases import ACCEPTED, BASE, REFUSED, Accepted, Refused, spec_with
 
 STRATEGY_GROUPS = StrategyFile.model_json_schema()["properties"].keys()
@@ -104,10 +104,13 @@ def test_a_decimal_of_the_spec_survives_the_way_to_the_pod(quantity: Decimal) ->
 @pytest.mark.parametrize("case", ACCEPTED, ids=lambda case: case.id)
 def test_files_of_the_pod_say_what_the_spec_says(case: Accepted) -> None:
     spec = from_server(spec_with(case.changes))
-    strategy = StrategyFile.model_validate(rendered(strategy_file(spec)))
-    venue = VenueFile.model_validate(rendered(venue_file(spec)))
-    assert (strategy.grid, strategy.exits, strategy.execution) == (spec.grid, spec.exits, spec.execution)
+    strategy_text, venue_text = rendered_for_pod(spec)
+    strategy = StrategyFile.model_validate(strategy_text, by_alias=True, by_name=False)
+    venue = VenueFile.model_validate(venue_text, by_alias=True, by_name=False)
+    for name in type(strategy).model_fields.keys() - CONTROLS:
+        assert getattr(strategy, name) == getattr(spec, name)
     assert (venue.instrument, venue.mode) == (spec.instrument, spec.mode)
+    assert (venue.leverage, venue.margin_type) == (spec.leverage, spec.margin_type)
     if spec.sim is not None:
         for name in type(venue.sim).model_fields:
             assert getattr(venue.sim, name) == getattr(spec.sim, name)
@@ -118,9 +121,20 @@ def test_files_of_the_pod_say_what_the_spec_says(case: Accepted) -> None:
 def test_controls_are_not_in_the_files_of_the_pod() -> None:
     """Changing them must not change the ConfigMap, or the pod would have to restart."""
     calm = from_server(BASE)
-    engaged = from_server(spec_with({"throttle": 0.5, "killSwitch": "flattenBoth", "rearm": 3}))
-    assert rendered(strategy_file(calm)) == rendered(strategy_file(engaged))
-    assert rendered(venue_file(calm)) == rendered(venue_file(engaged))
+    changes = {"throttle": 0.5, "killSwitch": "flattenBoth", "rearm": 3, "risk": {"maxDrawdownPercent": 5}}
+    engaged = from_server(spec_with(changes))
+    assert rendered_for_pod(calm) == rendered_for_pod(engaged)
+    strategy, _ = rendered_for_pod(engaged)
+    assert not {"throttle", "killSwitch", "rearm", "risk"} & strategy.keys()
+
+
+def test_leverage_and_margin_type_are_the_strategy_files_where_it_writes_them() -> None:
+    venue = VenueFile(instrument="BTCUSDT-PERP.BINANCE", leverage=20)
+    grid = from_server(BASE).grid
+    assert settled(StrategyFile(grid=grid), venue) == venue
+    found = settled(StrategyFile(grid=grid, leverage=10, margin_type=MarginType.ISOLATED), venue)
+    assert (found.leverage, found.margin_type) == (10, MarginType.ISOLATED)
+    assert settled(StrategyFile(grid=grid, margin_type=MarginType.ISOLATED), venue).leverage == 20
 
 
 def test_figures_of_messages_may_be_of_any_length() -> None:

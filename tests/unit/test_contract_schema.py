@@ -72,7 +72,7 @@ def test_schema_is_structural() -> None:
 
 def test_defaults_of_groups_are_those_of_their_fields() -> None:
     groups = [node for node in nodes(root()) if node.get("type") == "object" and "default" in node]
-    assert len(groups) == 5  # exits, execution, storage, sim.filters, sim.fees
+    assert len(groups) == 9  # exits, regime, placement, funding, execution, risk, storage, sim.filters, sim.fees
     for group in groups:
         inner = {name: item["default"] for name, item in group["properties"].items() if "default" in item}
         assert group["default"] == inner

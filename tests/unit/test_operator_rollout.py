@@ -129,8 +129,8 @@ def test_one_target_has_one_grid(own: Rival, rivals: list[Rival], reason: Reason
     ("spec", "told"),
     [
         ({"grid": {"stepBps": 10}}, "spec.grid.levelsLong"),
-        ({"leverage": 3}, "spec.leverage"),
-        ({"exits": {"takeProfitSteps": 0}}, "spec.exits.takeProfitSteps"),
+        ({"leverage": 126}, "spec.leverage"),
+        ({"exits": {"takeProfitSteps": 101}}, "spec.exits.takeProfitSteps"),
         ({"pod": {"volumes": [{"name": "data", "emptyDir": {}}]}}, "data is the store's"),
     ],
 )

@@ -6,7 +6,7 @@ import json
 
 import yaml
 
-from hedgegrid_api.files import rendered, strategy_file, venue_file
+from hedgegrid_api.files import rendered_for_pod
 from hedgegrid_api.v1alpha1 import HedgeGridSpec
 from hedgegrid_operator.desired.naming import config_map_name, labels
 from hedgegrid_operator.objects import GridRef, Json
@@ -17,7 +17,7 @@ VENUE_KEY = "venue.yaml"
 
 def files(spec: HedgeGridSpec) -> dict[str, str]:
     """Content of the ConfigMap. Raises `ValueError` for a spec whose files contradict themselves."""
-    strategy, venue = rendered(strategy_file(spec)), rendered(venue_file(spec))
+    strategy, venue = rendered_for_pod(spec)
     return {STRATEGY_KEY: _yaml(json.dumps(strategy)), VENUE_KEY: _yaml(json.dumps(venue))}
 
 
