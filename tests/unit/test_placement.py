@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hedgegrid_api.trading import PlacementPolicy
 from naut_hedgegrid.domain.values import Leg, Regime
-from naut_hedgegrid.grid.placement import Placement, PlacementPolicy, PlacementSettings, placed
+from naut_hedgegrid.grid.placement import Placement, PlacementSettings, placed
 
 D = Decimal
 SYMMETRIC, THROTTLED, CORE = PlacementPolicy

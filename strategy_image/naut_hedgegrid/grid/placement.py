@@ -2,22 +2,11 @@
 
 from dataclasses import dataclass
 from decimal import Decimal
-from enum import StrEnum
 
+from hedgegrid_api.trading import PlacementPolicy
 from naut_hedgegrid.domain.values import Leg, Regime
 
 _ONE = Decimal(1)
-
-
-class PlacementPolicy(StrEnum):
-    """How the ladders follow the regime."""
-
-    SYMMETRIC = "symmetric"
-    """They don't."""
-    THROTTLED_COUNTER = "throttledCounter"
-    """The leg against the trend is shorter and smaller."""
-    CORE_AND_SCALP = "coreAndScalp"
-    """The leg with the trend is whole, the other short, small and soon closed; without a trend both are short."""
 
 
 @dataclass(frozen=True, slots=True)
