@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from naut_hedgegrid.grid.bars import SECOND, Bar, BarAggregator, BarSpacingError, aggregated, on_grid
@@ -79,6 +79,7 @@ def test_a_bar_that_lies_in_two_intervals_is_refused() -> None:
         list(aggregated([off], MINUTE, 300))
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(1, 4), *[st.integers(1, 99)] * 4), max_size=80), st.sampled_from([1, 2, 5, 30]))
 def test_no_price_and_no_volume_is_lost(rows: list[tuple[int, int, int, int, int]], length: int) -> None:
     minute, minutes = 0, list[Bar]()
@@ -114,6 +115,7 @@ def test_a_bar_on_the_tick_keeps_its_prices_and_loses_only_volume() -> None:
     assert on_grid(unknown, D("0.1"), D("0.001")) is unknown
 
 
+@settings(deadline=None)
 @given(st.lists(st.decimals("1", "99999", places=4), min_size=4, max_size=4), st.sampled_from(["0.1", "0.5", "0.25"]))
 def test_a_rounded_bar_is_still_a_bar_and_holds_the_old_one(prices: list[Decimal], tick: str) -> None:
     old = Bar(prices[0], max(prices), min(prices), prices[1], AT, D(1))

@@ -1,7 +1,7 @@
 """Rule R10: 250 order commands in 10 s and 1,000 in a minute, and who waits for whom."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from naut_hedgegrid.grid.budget import Budget, Priority
@@ -79,6 +79,7 @@ def test_f50_a_clock_that_is_set_back_neither_blocks_nor_frees_anything() -> Non
     assert taken(budget, 300, Priority.ENTRY, -3590) == 250
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(Priority), st.integers(0, 15), st.integers(1, 300)), max_size=40))
 def test_r10_is_what_counting_says(steps: list[tuple[Priority, int, int]]) -> None:
     budget, now, sent = Budget(), NOW, list[tuple[int, int]]()

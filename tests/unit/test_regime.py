@@ -9,7 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from naut_hedgegrid.domain.values import Leg, Regime
@@ -105,6 +105,7 @@ def test_r8_a_hand_made_example() -> None:
     assert regime.spread_bps == pytest.approx((11.5 - 11.3) / 11.3 * 1e4)
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.integers(900, 1100), st.integers(0, 30), st.integers(0, 30)), min_size=60, max_size=90),
     st.sampled_from([(2, 5, 2), (10, 30, 14), (3, 40, 5), (5, 9, 20)]),
