@@ -1,0 +1,1 @@
+"""Risk as pure functions over plain data: formulas, limits, what is remembered, the verdict on a sample."""
