@@ -1,5 +1,6 @@
 """The engine's words for our instrument, legs, prices and quantities."""
 
+from dataclasses import dataclass
 from decimal import Decimal
 
 from nautilus_trader.model import (
@@ -17,18 +18,26 @@ from nautilus_trader.model import (
     Venue,
 )
 
-from naut_hedgegrid.domain.values import Instrument, Leg, OrderKind, Side
+from naut_hedgegrid.domain.values import ZERO, Instrument, Leg, OrderKind, Side
 
 ORDER_SIDES = {Side.BUY: OrderSide.BUY, Side.SELL: OrderSide.SELL}
 ORDER_TYPES = {OrderKind.LIMIT: OrderType.LIMIT, OrderKind.MARKET: OrderType.MARKET}
 _QUOTE_CURRENCY = "USDT"
 
 
+@dataclass(frozen=True, slots=True)
+class Margin:
+    """Margin rates as the engine counts them: fractions of the notional / leverage."""
+
+    initial: Decimal = ZERO
+    maintenance: Decimal = ZERO
+
+
 class Translation:
     """One USDT-margined perpetual of one venue, like BTCUSDT-PERP.BINANCE."""
 
-    def __init__(self, instrument: Instrument) -> None:
-        """Words for an instrument whose id is `<base>USDT-PERP.<venue>`."""
+    def __init__(self, instrument: Instrument, margin: Margin | None = None) -> None:
+        """Words for an instrument whose id is `<base>USDT-PERP.<venue>`; `margin` where the engine keeps it."""
         self.instrument_id = InstrumentId.from_str(instrument.symbol)
         self.venue: Venue = self.instrument_id.venue
         self.account_id = AccountId(f"{self.venue}-SIM")
@@ -37,7 +46,7 @@ class Translation:
         self._tick = instrument.tick_size
         self._price_digits = _digits(instrument.tick_size)
         self._quantity_digits = _digits(instrument.step_size)
-        self.definition = self._definition(instrument)
+        self.definition = self._definition(instrument, margin or Margin())
 
     def price(self, value: Decimal) -> Price:
         """The very value, also where it is finer than the tick: the venue refuses it, nobody rounds."""
@@ -56,7 +65,7 @@ class Translation:
         """An amount in quote currency."""
         return Money.from_decimal(value, self.currency)
 
-    def _definition(self, instrument: Instrument) -> CryptoPerpetual:
+    def _definition(self, instrument: Instrument, margin: Margin) -> CryptoPerpetual:
         raw_symbol = instrument.symbol.split("-", 1)[0]
         return CryptoPerpetual(
             instrument_id=self.instrument_id,
@@ -69,6 +78,8 @@ class Translation:
             size_precision=self._quantity_digits,
             price_increment=self.price(instrument.tick_size),
             size_increment=self.quantity(instrument.step_size),
+            margin_init=margin.initial,
+            margin_maint=margin.maintenance,
             ts_event=0,
             ts_init=0,
         )

@@ -1,0 +1,1 @@
+"""Backtests without their engine: bar files, funding rates, exact books, the files of a run."""

@@ -1,0 +1,51 @@
+"""Bars as columns of whole numbers: a month of minutes in 2 MB, and nothing to round any more."""
+
+from array import array
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from decimal import Decimal
+from itertools import repeat
+from operator import mul
+
+from naut_hedgegrid.grid.bars import Bar
+
+
+def column(values: Iterable[int] = ()) -> "array[int]":
+    """A column of a table."""
+    return array("q", values)
+
+
+@dataclass(frozen=True, slots=True)
+class BarTable:
+    """Bars of one instrument, oldest first: prices in ticks, volumes in steps, times in ns since the epoch."""
+
+    tick: Decimal
+    step: Decimal
+    ts: "array[int]" = field(default_factory=column)
+    """Ends of the bars."""
+    open: "array[int]" = field(default_factory=column)
+    high: "array[int]" = field(default_factory=column)
+    low: "array[int]" = field(default_factory=column)
+    close: "array[int]" = field(default_factory=column)
+    volume: "array[int]" = field(default_factory=column)
+
+    def __len__(self) -> int:
+        return len(self.ts)
+
+    def bars(self) -> Iterator[Bar]:
+        """The bars in decimals."""
+        price = _Multiples(self.tick).__getitem__
+        prices = (map(price, prices) for prices in (self.open, self.high, self.low, self.close))
+        return map(Bar, *prices, self.ts, map(mul, self.volume, repeat(self.step)))
+
+
+class _Multiples(dict[int, Decimal]):
+    """Multiples of a unit, each made once."""
+
+    def __init__(self, unit: Decimal) -> None:
+        super().__init__()
+        self._unit = unit
+
+    def __missing__(self, count: int) -> Decimal:
+        value = self[count] = count * self._unit
+        return value
