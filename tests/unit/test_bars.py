@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from naut_hedgegrid.grid.bars import SECOND, Bar, BarAggregator, BarSpacingError, aggregated, on_grid
+from tests.unit.month import month, needs_month
 
 D = Decimal
 AT = 1_700_000_100 * SECOND
@@ -124,6 +125,19 @@ def test_a_rounded_bar_is_still_a_bar_and_holds_the_old_one(prices: list[Decimal
     assert new.low <= old.low
     assert new.high >= old.high
     assert not any(price % D(tick) for price in (new.open, new.high, new.low, new.close))
+
+
+@needs_month
+def test_ten_bars_of_the_real_month_are_off_the_tick() -> None:
+    moved = 0
+    for row in month():
+        old = Bar(*(D(row[name]) for name in ("open", "high", "low", "close")), AT, D(row["volume"]))
+        new = on_grid(old, D("0.1"), D("0.001"))
+        moved += (new.open, new.high, new.low, new.close) != (old.open, old.high, old.low, old.close)
+        assert new.volume is not None
+        assert old.volume is not None
+        assert 0 <= old.volume - new.volume < D("0.001")
+    assert moved == 10
 
 
 def test_bars_of_mids_have_no_volume() -> None:

@@ -1,12 +1,8 @@
 """Rule R8, the regime: averages, ADX, hysteresis, three bars alike, and a state that outlives the process."""
 
-import csv
-import gzip
 import json
-import os
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -14,9 +10,7 @@ from hypothesis import strategies as st
 
 from naut_hedgegrid.domain.values import Leg, Regime
 from naut_hedgegrid.grid.regime import RegimeTracker
-
-DATA = Path(os.environ.get("HEDGEGRID_DATA", Path(__file__).parents[2].parent / "shared" / "data"))
-BARS = DATA / "btc-perp-1m-2022-01.csv.gz"
+from tests.unit.month import month, needs_month
 
 type HLC = tuple[float, float, float]
 
@@ -67,10 +61,9 @@ def textbook_dx(plus: float, minus: float, true_range: float) -> float:
     return 100 * abs(up - down) / (up + down)
 
 
-@pytest.mark.skipif(not BARS.exists(), reason=f"no {BARS.name} beside the checkout; HEDGEGRID_DATA names its folder")
+@needs_month
 def test_r8_vector_of_the_real_month() -> None:
-    with gzip.open(BARS, "rt") as lines:
-        rows = list(csv.DictReader(lines))
+    rows = month()
     assert rows[99]["timestamp"].startswith("2022-01-01 00:40")
     bars = [(float(row["high"]), float(row["low"]), float(row["close"])) for row in rows]
     regime = fed(RegimeTracker(10, 30, 14, 20, 10), bars[:100])
