@@ -16,6 +16,7 @@ from hedgegrid_api.control import ControlDocument
 from hedgegrid_api.files import StrategyFile, VenueFile
 from naut_hedgegrid.domain.values import AccountState, Leg, OrderEvent, OrderKind, OrderRequest, Quote, Side, VenueState
 from naut_hedgegrid.grid.records import Changes, Snapshot
+from naut_hedgegrid.store.null import NullStore
 from naut_hedgegrid.store.sqlite import SqliteStore
 from naut_hedgegrid.strategies.hedge_grid_v1.strategy import HedgeGridV1
 from naut_hedgegrid.venues.sim.book import Book
@@ -72,17 +73,20 @@ class TestClock:
         pass
 
 
-class MemoryStore:
-    """Keeps what it is given; can hang."""
+class MemoryStore(NullStore):
+    """Keeps single values; can hang and fail."""
 
     def __init__(self) -> None:
+        self.failure = None
         self.values: dict[str, Any] = {}
         self.hung = False
         self.waiting: list[tuple[Changes, Future[None]]] = []
 
     def commit(self, changes: Changes, *, durable: bool = False) -> Future[None]:
         future: Future[None] = Future()
-        if self.hung:
+        if self.failure is not None:
+            future.set_exception(OSError(self.failure))
+        elif self.hung:
             self.waiting.append((changes, future))
         else:
             self.values |= changes.values

@@ -1,6 +1,8 @@
 """Parts for tests of the store: values to keep, and files of earlier releases."""
 
 import sqlite3
+import time
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -127,3 +129,11 @@ def entry(seconds: int = 0, **values: Any) -> AuditEntry:
         why="fire drill",
     )
     return replace(made, **values)
+
+
+def until(condition: Callable[[], bool], seconds: float = 20) -> None:
+    """Wait for a condition."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.01)

@@ -1,7 +1,9 @@
 """The life of a strategy process of mode sim, from its files to its exit status.
 
 Start: configuration → store → strategy → operations listening, so that a kill can be delivered as early as possible →
-node. Stop: gate → entries cancelled, exits kept → a flatten under way finished → operations → node → store.
+node. A store that can't be opened stops entries, not the process: it can still take a kill.
+
+Stop: gate → entries cancelled, exits kept → a flatten under way finished → operations → node → store.
 """
 
 import asyncio
@@ -19,9 +21,11 @@ from naut_hedgegrid.runners.identity import Identity
 from naut_hedgegrid.runners.options import Options
 from naut_hedgegrid.runners.panel import show
 from naut_hedgegrid.runners.stopping import wind_down
-from naut_hedgegrid.store.sqlite import SqliteStore, StoreError
+from naut_hedgegrid.store.broken import open_store
+from naut_hedgegrid.store.errors import StoreError
 from naut_hedgegrid.strategies.hedge_grid_v1.clock import ReplayClock, WallClock
 from naut_hedgegrid.strategies.hedge_grid_v1.strategy import HedgeGridV1
+from naut_hedgegrid.strategies.hedge_grid_v1.switchboard import stored_controls
 from naut_hedgegrid.venues.instrument import instrument_of
 from naut_hedgegrid.venues.sim.bars import BarFileError
 from naut_hedgegrid.venues.sim.ledger import BookFileError
@@ -62,18 +66,16 @@ async def _run(options: Options, identity: Identity, stop: asyncio.Event) -> Non
     market = market_of(venue_file)
     keys = _keys(options)
     async with AsyncExitStack() as stack:
-        store = SqliteStore(
-            identity.store(options.store_dir), identity.owner(venue_file.instrument), venue_file.instrument
-        )
-        stack.callback(store.close)
-        snapshot, values = store.load()
+        path, owner = identity.store(options.store_dir), identity.owner(venue_file.instrument)
+        kept = open_store(path, owner, venue_file.instrument, stored_controls)
+        stack.callback(kept.store.close)
         strategy = HedgeGridV1(
             strategy_file,
             instrument_of(venue_file),
-            identity.owner(venue_file.instrument),
-            store,
-            snapshot,
-            values,
+            owner,
+            kept.store,
+            kept.snapshot,
+            kept.values,
             await_control=options.await_control,
             clock=WallClock() if market.wall_clock else ReplayClock(),
         )
@@ -91,7 +93,7 @@ async def _run(options: Options, identity: Identity, stop: asyncio.Event) -> Non
             ops.start()
             stack.push_async_callback(_stopped, ops)
         await node.start()
-        show(venue_file, store.path, ops, awaits_control=options.await_control)
+        show(venue_file, path, ops, awaits_control=options.await_control)
         try:
             await _until_asked(stop, node, ops)
         finally:

@@ -27,6 +27,7 @@ class BrokenStore:
         Raises:
             StoreError: another process has the file.
         """
+        self.path = error.path
         self.failure: str | None = str(error)
         self._error = error
         self._lock: IO[bytes] | None = None

@@ -1,6 +1,7 @@
 """A store that keeps nothing: for a backtest, whose market can be run again at any time."""
 
 from concurrent.futures import Future
+from pathlib import Path
 from typing import Any
 
 from naut_hedgegrid.domain.values import OrderFilled
@@ -23,6 +24,7 @@ _EMPTY: Future[Page[Any]] = done(Page((), None))
 class NullStore:
     """Takes everything and keeps nothing."""
 
+    path: Path | None = None
     failure: str | None = None
 
     def commit(self, changes: Changes, *, durable: bool = False) -> Future[None]:  # noqa: ARG002

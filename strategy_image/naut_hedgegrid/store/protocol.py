@@ -3,6 +3,7 @@
 from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Protocol
 
 from naut_hedgegrid.domain.values import OrderFilled
@@ -58,6 +59,11 @@ class Page[T]:
 
 class GridStore(Protocol):
     """A grid's store. No call waits for the disk; every answer is a future, which may carry a `StoreError`."""
+
+    @property
+    def path(self) -> Path | None:
+        """The file, where there is one."""
+        ...
 
     @property
     def failure(self) -> str | None:

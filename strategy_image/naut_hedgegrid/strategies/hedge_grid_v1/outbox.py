@@ -9,23 +9,12 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Protocol
 
 from naut_hedgegrid.domain.grid import WorkingOrder
 from naut_hedgegrid.domain.values import Role
 from naut_hedgegrid.grid.records import Changes
 from naut_hedgegrid.strategies.hedge_grid_v1.actions import Action, Submit
-
-PATIENCE_SECONDS = 0.5
-"""So long a send that reduces risk waits for the store."""
-
-
-class Store(Protocol):
-    """Where changes are written."""
-
-    def commit(self, changes: Changes, *, durable: bool = False) -> Future[None]:
-        """Write changes; done when they would survive the process, durable: the machine."""
-        ...
+from naut_hedgegrid.strategies.hedge_grid_v1.health import PATIENCE_SECONDS, StoreHealth
 
 
 @dataclass(slots=True)
@@ -40,15 +29,13 @@ class Outbox:
 
     def __init__(
         self,
-        store: Store,
+        store: StoreHealth,
         send: Callable[[Action], None],
         drop: Callable[[WorkingOrder, str], None],
         wake: Callable[[Callable[[], None]], None],
     ) -> None:
         """`send` carries an action out, `drop` says that an order was not sent and why, `wake` has a function called
         soon on the strategy's own thread, from any thread."""
-        self.error: str | None = None
-        """Why the store can't be written; None while it can."""
         self._store = store
         self._send = send
         self._drop = drop
@@ -83,21 +70,26 @@ class Outbox:
             self._pumping = False
 
     def _ready(self, step: _Step, now: float) -> bool:
-        return step.stored is None or step.stored.done() or now - step.since > PATIENCE_SECONDS
+        if step.stored is None or step.stored.done():
+            return True
+        return self._store.failure is not None or now - step.since > PATIENCE_SECONDS
 
     def _leave(self, step: _Step) -> None:
-        self.error = _failure(step.stored)
+        unstored = self._unstored(step.stored)
         for action in step.actions:
-            if self.error is not None and isinstance(action, Submit) and action.order.role is Role.ENTRY:
-                self._drop(action.order, self.error)
+            if unstored is not None and isinstance(action, Submit) and action.order.role is Role.ENTRY:
+                self._drop(action.order, unstored)
             else:
                 self._send(action)
 
-
-def _failure(stored: Future[None] | None) -> str | None:
-    if stored is None:
-        return None
-    if not stored.done():
-        return f"the store has not answered for {PATIENCE_SECONDS} s"
-    error = stored.exception()
-    return None if error is None else str(error)
+    def _unstored(self, stored: Future[None] | None) -> str | None:
+        """Why a step isn't in the store; None where it is."""
+        if stored is None:
+            return None
+        if not stored.done():
+            return self._store.failure or f"the store has not answered for {PATIENCE_SECONDS} s"
+        error = stored.exception()
+        if error is None:
+            return None
+        self._store.check()  # closes the gate, so that what is dropped isn't tried again at once
+        return str(error)

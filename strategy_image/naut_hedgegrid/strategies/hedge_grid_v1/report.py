@@ -22,6 +22,7 @@ from naut_hedgegrid.strategies.hedge_grid_v1.control import Controls
 from naut_hedgegrid.strategies.hedge_grid_v1.core import GridCore
 from naut_hedgegrid.strategies.hedge_grid_v1.figures import Figures
 from naut_hedgegrid.strategies.hedge_grid_v1.flatten import FlattenLoop
+from naut_hedgegrid.strategies.hedge_grid_v1.health import STORE_FAILED
 
 _PROGRESS = (
     LegState.REQUESTED,
@@ -63,13 +64,13 @@ def _flatten_state(loop: FlattenLoop, monotonic: float, stored: LegState) -> Leg
 def conditions(core: GridCore, store_error: str | None) -> tuple[PodCondition, ...]:
     """Conditions of the pod: VenueReady, and Ready where the pod knows why the grid can't trade as configured."""
     venue = PodCondition(type="VenueReady", status=True, reason="Reconciled", message="orders and positions adopted")
-    if not core.started:
+    if store_error is not None:
+        venue = PodCondition(type="VenueReady", status=False, reason=STORE_FAILED, message=store_error)
+    elif not core.started:
         venue = PodCondition(type="VenueReady", status=False, reason="Connecting", message="the venue is not read yet")
     elif core.faults:
         reason, message = next(iter(core.faults.items()))
         venue = PodCondition(type="VenueReady", status=False, reason=reason, message=message)
-    elif store_error is not None:
-        venue = PodCondition(type="VenueReady", status=False, reason="StoreFailed", message=store_error)
     if not core.entries.below_minimum:
         return (venue,)
     message = "every rung is below the venue's smallest quantity or notional: raise baseQty, qtyScale or throttle"

@@ -37,8 +37,9 @@ from naut_hedgegrid.strategies.hedge_grid_v1.clock import Clock, WallClock
 from naut_hedgegrid.strategies.hedge_grid_v1.control import Controls
 from naut_hedgegrid.strategies.hedge_grid_v1.core import GridCore
 from naut_hedgegrid.strategies.hedge_grid_v1.figures import Figures, RiskFigure, figures
+from naut_hedgegrid.strategies.hedge_grid_v1.health import STORE_FAILED, Store, StoreHealth
 from naut_hedgegrid.strategies.hedge_grid_v1.inputs import checked_throttle, grid_settings, legs_of
-from naut_hedgegrid.strategies.hedge_grid_v1.outbox import Outbox, Store
+from naut_hedgegrid.strategies.hedge_grid_v1.outbox import Outbox
 from naut_hedgegrid.strategies.hedge_grid_v1.switchboard import Switchboard, new_operation_id
 from naut_hedgegrid.strategies.hedge_grid_v1.telemetry import Counts, Telemetry
 
@@ -99,8 +100,10 @@ class HedgeGridV1:
             stale_seconds=config.execution.stale_data_seconds,
         )
         self._telemetry: Telemetry | None = None
-        self._switchboard = Switchboard(store, values, self._clock, self._close_gates, self.port.post)
-        self._outbox = Outbox(store, self._send, self._dropped, self.port.post)
+        self._store = StoreHealth(store, self._clock.monotonic, self._store_changed)
+        self._switchboard = Switchboard(self._store, values, self._clock, self._close_gates, self.port.post)
+        self._outbox = Outbox(self._store, self._send, self._dropped, self.port.post)
+        self._core.fault(STORE_FAILED, self._store.failure)
         self._core.control(**self._core_controls())
 
     # -- the documented methods, any thread
@@ -210,7 +213,7 @@ class HedgeGridV1:
             self.figures(),
             monotonic=self._clock.monotonic(),
             last_error=self._switchboard.error,
-            pod_conditions=reports.conditions(self._core, self._switchboard.error or self._outbox.error),
+            pod_conditions=reports.conditions(self._core, self._store.failure or self._switchboard.error),
         )
 
     def figures(self) -> Figures:
@@ -313,6 +316,7 @@ class HedgeGridV1:
         if not self.synced and now - self._began > HELD_SECONDS:
             self._guard(lambda: self._core.fault(NO_DOCUMENT, f"no control document for {HELD_SECONDS:.0f} s"))
         self._guard(self._core.on_timer)
+        self._store.check()
         self._outbox.pump(now)
 
     def on_error(self, error: Exception) -> None:
@@ -355,6 +359,11 @@ class HedgeGridV1:
         throttle, _ = controls.throttle(self._config.throttle)
         levels: dict[Leg, LegLevel] = {leg: controls.level(leg) for leg in Leg}
         return {"levels": levels, "throttle": Decimal(str(throttle)), "held": not self.synced}
+
+    def _store_changed(self) -> None:
+        if self._store.failure is None:
+            self._switchboard.recovered()
+        self._guard(lambda: self._core.fault(STORE_FAILED, self._store.failure))
 
     def _close_gates(self, controls: Controls) -> None:
         self._core.close_gates({leg: controls.level(leg) for leg in Leg})

@@ -16,7 +16,7 @@ from naut_hedgegrid.grid.records import Changes
 from naut_hedgegrid.strategies.hedge_grid_v1 import control
 from naut_hedgegrid.strategies.hedge_grid_v1.clock import Clock
 from naut_hedgegrid.strategies.hedge_grid_v1.control import Controls
-from naut_hedgegrid.strategies.hedge_grid_v1.outbox import PATIENCE_SECONDS, Store
+from naut_hedgegrid.strategies.hedge_grid_v1.health import PATIENCE_SECONDS, StoreHealth
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ class Switchboard:
 
     def __init__(
         self,
-        store: Store,
+        store: StoreHealth,
         values: Mapping[str, Any],
         clock: Clock,
         close_gates: Callable[[Controls], None],
@@ -36,9 +36,11 @@ class Switchboard:
     ) -> None:
         """`values` is what the store knows. `close_gates` is called before anything is written; `wake` has a function
         called soon on the strategy's thread, from any thread."""
-        self.controls = Controls.model_validate(values.get(_NAME, {}))
+        self.controls = stored_controls(values)
         self.error: str | None = None
         """Why the controls are in memory only; None while the store has them."""
+        self._unstored: Controls | None = None
+        """What the store has refused, or hasn't answered."""
         self._store = store
         self._clock = clock
         self._close_gates = close_gates
@@ -67,6 +69,11 @@ class Switchboard:
         else:
             self._delivered(after)
 
+    def recovered(self) -> None:
+        """The store has written everything that it was given, what it had refused before too."""
+        if self._unstored is not None:
+            self._delivered(self._unstored)
+
     def note_reached(self, legs: Mapping[Leg, bool]) -> None:
         """Legs have reached what is asked of them, or lost it again."""
         after = control.reached(self.controls, legs, self._clock.wall())
@@ -86,10 +93,11 @@ class Switchboard:
         return self._store.commit(Changes(values={_NAME: value}), durable=durable)
 
     def _delivered(self, written: Controls) -> None:
-        self.error = None
+        self.error = self._unstored = None
         self.controls = control.delivered(self.controls, written, self._clock.wall())
 
     def _failed(self, error: Exception, stored: Future[None], written: Controls) -> None:
+        self._unstored = written
         self.error = str(error) or f"the store has not answered for {PATIENCE_SECONDS} s"
         log.error("controls are in memory only: %s", self.error)
         stored.add_done_callback(lambda late: self._wake(lambda: self._late(late, written)))
@@ -97,6 +105,15 @@ class Switchboard:
     def _late(self, stored: Future[None], written: Controls) -> None:
         if stored.exception() is None:
             self._delivered(written)
+
+
+def stored_controls(values: Mapping[str, Any]) -> Controls:
+    """The controls that a store knows.
+
+    Raises:
+        ValueError: they make no sense.
+    """
+    return Controls.model_validate(values.get(_NAME, {}))
 
 
 def new_operation_id() -> str:
