@@ -67,6 +67,10 @@ class Latch(Message):
     """What it holds the leg at."""
     since: AwareDatetime
     """When it was engaged, wall time."""
+    reason: str | None = None
+    """Why, as a condition's reason; none for what somebody asked for through the API."""
+    message: str | None = None
+    """Why, in words."""
 
 
 _ASIDE = frozenset({"by", "risk", "latches", "faults"})

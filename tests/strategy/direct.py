@@ -33,7 +33,8 @@ INSTRUMENT = "BTCUSDT-PERP.BINANCE"
 
 
 def strategy_file(**grid: Any) -> StrategyFile:
-    """5 + 5 rungs of 25 bps around the price, take profit 2 steps, bars of 60 s."""
+    """5 + 5 rungs of 25 bps around the price, take profit 2 steps, bars of 60 s; fields of the grid and the exits, and
+    whole groups, by name."""
     values = {
         "stepBps": 25,
         "levelsLong": 5,
@@ -43,9 +44,10 @@ def strategy_file(**grid: Any) -> StrategyFile:
         "recenterTriggerBps": 200,
         **grid,
     }
-    exits = {"takeProfitSteps": values.pop("takeProfitSteps", 2)}
-    execution = values.pop("execution", {"barSeconds": 60, "staleDataSeconds": 120})
-    return StrategyFile.model_validate({"grid": values, "exits": exits, "execution": execution})
+    groups = {name: values.pop(name) for name in ("regime", "placement", "funding", "risk") if name in values}
+    exits = {"takeProfitSteps": values.pop("takeProfitSteps", 2), "stopLossSteps": values.pop("stopLossSteps", 0)}
+    execution = {"barSeconds": 60, "staleDataSeconds": 120, **values.pop("execution", {})}
+    return StrategyFile.model_validate({"grid": values, "exits": exits, "execution": execution, **groups})
 
 
 def venue_file(**values: Any) -> VenueFile:

@@ -190,10 +190,10 @@ async def test_a_residue_below_the_smallest_order_is_dust(make: Callable[..., Ri
 async def test_f33_free_margin_zero_closes_all_the_same(make: Callable[..., Rig]) -> None:
     rig = make(
         config=strategy_file(baseQty="0.3", maxInventoryQuote="100000"),
-        venue=venue_file(startingBalance="13000", leverage=5),
+        venue=venue_file(startingBalance="26000", leverage=5),
     )
     rig.quote(42000)
-    for price in (41895, 41790, 41685):
+    for price in (41895, 41790, 41685, 41580, 41475):
         rig.quote(price)
     rig.market(38000)
     assert rig.book.standing.free_margin(rig.rules.leverage) <= 0

@@ -37,7 +37,7 @@ class Watched(HedgeGridV1):
             lots = ledger.lots_of(leg)
             assert sum((lot.open for lot in lots), D(0)) == ledger.positions[leg]
             if self.idle:
-                exits = sum((o.leaves for lot in lots for o in ledger.exits(lot.key)), D(0))
+                exits = sum((o.leaves for lot in lots for o in ledger.working.takes(lot.key)), D(0))
                 assert exits + self._core.exits.unprotected(leg) == ledger.positions[leg]
         self.checks += 1
         self.most_lots = max(self.most_lots, len(ledger.lots_of(Leg.LONG)))
@@ -55,7 +55,7 @@ async def replayed(tmp_path: Path) -> None:
     venue: VenueFile = venue_file(startingBalance=str(BALANCE), filters={"maxOrders": 1000}, sim=replay)
     store = SqliteStore(tmp_path / "grid.sqlite", OWNER, INSTRUMENT)
     strategy = Watched(
-        strategy_file(baseQty="0.002", maxInventoryQuote="1000000"),
+        strategy_file(baseQty="0.002", maxInventoryQuote="1000000", placement={"policy": "symmetric"}),
         instrument_of(venue),
         OWNER,
         store,

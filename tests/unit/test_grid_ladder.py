@@ -56,7 +56,7 @@ def ask(
         Ladder(D(42000), D(105)),
         candidates,
         position=D(position),
-        lots=lots,
+        held_prices=sorted(held.price for held in lots if held.open > 0),
         entries=entries,
         quote=at or quote(42000),
         settings=replace(SETTINGS, max_inventory_quote=D(cap)),

@@ -33,6 +33,14 @@ class Rung:
     """Floored to the step; may be below what the venue takes."""
 
 
+@dataclass(frozen=True, slots=True)
+class ExitSteps:
+    """Distances of a new lot's exits from its entry, in grid steps; 0: none."""
+
+    take_profit: int
+    stop_loss: int = 0
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class LotKey:
     """Identity of a lot: that of the entry order that opened it."""
@@ -110,6 +118,8 @@ class WorkingOrder:
     filled: Decimal = ZERO
     trigger_price: Decimal | None = None
     """Of a stop order."""
+    limit: Decimal | None = None
+    """Limit price where it isn't `price`: of an entry that was sent again more passively (R12)."""
 
     @property
     def leaves(self) -> Decimal:
@@ -129,7 +139,7 @@ class WorkingOrder:
             self.side,
             self.kind,
             self.quantity,
-            self.price,
+            self.price if self.limit is None else self.limit,
             self.post_only,
             self.trigger_price,
         )

@@ -1,4 +1,4 @@
-"""Rules R13 to R15: what has to happen so that every held quantity has its take-profit."""
+"""Rules R13, R15 and R16: what has to happen so that every held quantity has its take-profit and its stop."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from naut_hedgegrid.domain.grid import Lot, OrderStatus, WorkingOrder
 from naut_hedgegrid.domain.values import ZERO, Instrument
-from naut_hedgegrid.grid.precision import is_tradable, take_profit_price
+from naut_hedgegrid.grid.precision import floor_to, is_tradable, stop_price, take_profit_price
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +16,15 @@ class PlaceExit:
     lot: Lot
     quantity: Decimal
     price: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceStop:
+    """Send a stop order."""
+
+    lot: Lot
+    quantity: Decimal
+    trigger: Decimal
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +54,41 @@ type ExitStep = PlaceExit | CancelExit | MoveRest
 
 
 def uncovered(lot: Lot, exits: Iterable[WorkingOrder]) -> Decimal:
-    """Held quantity of a lot that no exit stands for. `exits` are the lot's that aren't terminal."""
+    """Held quantity of a lot that no exit of a kind stands for; below 0 where exits stand for more than is held.
+
+    `exits` are the lot's exits of that kind that aren't terminal.
+    """
     return lot.open - sum((order.leaves for order in exits), ZERO)
+
+
+def market_parts(quantity: Decimal, instrument: Instrument) -> list[Decimal]:
+    """Quantities of market orders, each at most the largest one, that together are exactly the quantity."""
+    largest = floor_to(instrument.market_max_qty, instrument.step_size)
+    parts: list[Decimal] = []
+    while quantity > largest:
+        parts.append(largest)
+        quantity -= largest
+    return [*parts, quantity]
+
+
+def next_stop(lot: Lot, stops: Sequence[WorkingOrder], instrument: Instrument) -> PlaceStop | CancelExit | None:
+    """The next step that brings a lot's stop in line with what it holds; None: nothing to do, or to wait for.
+
+    One stop a lot, by quantity (several only where the lot is larger than a market order may be). One of another
+    quantity is taken back first, and placed anew once it is terminal: stops never stand for more than is held.
+    """
+    if not lot.stop_loss_steps or any(order.status is not OrderStatus.OPEN for order in stops):
+        return None
+    rest = uncovered(lot, stops)
+    if rest == 0:
+        return None
+    largest = floor_to(instrument.market_max_qty, instrument.step_size)
+    if rest < 0 or any(order.leaves != largest for order in stops):
+        return CancelExit(stops[-1])
+    if rest < instrument.min_qty:
+        return None
+    trigger = stop_price(lot.key.leg, lot.price, lot.step, lot.stop_loss_steps, instrument.tick_size)
+    return PlaceStop(lot, min(rest, largest), trigger)
 
 
 def next_step(
@@ -55,14 +97,19 @@ def next_step(
     neighbours: Callable[[], Sequence[Lot]],
     instrument: Instrument,
 ) -> ExitStep | None:
-    """The next step that covers a lot, None when there is nothing to do or to wait for.
+    """The next step that covers a lot with take-profits; None: nothing to do, or to wait for.
 
-    `exits` are the lot's exits that aren't terminal, oldest first; `neighbours` gives the leg's other lots that
-    have a resting exit.
+    `exits` are the lot's take-profits that aren't terminal, oldest first; `neighbours` gives the leg's other lots that
+    have a resting one. Where the lot has lost quantity otherwise than by them, the newest is taken back.
     """
-    rest = uncovered(lot, exits)
-    if rest <= 0 or any(order.status is OrderStatus.CANCELING for order in exits):
+    if not lot.take_profit_steps or any(order.status is OrderStatus.CANCELING for order in exits):
         return None
+    rest = uncovered(lot, exits)
+    if rest == 0:
+        return None
+    if rest < 0:
+        resting = [order for order in exits if order.status is OrderStatus.OPEN]
+        return CancelExit(resting[-1]) if resting else None
     return _place_or_join(lot, rest, exits, neighbours, instrument)
 
 

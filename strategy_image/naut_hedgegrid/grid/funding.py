@@ -76,6 +76,16 @@ def funding_factor(leg: Leg, terms: FundingTerms, settings: FundingSettings, now
     return _ONE if cost <= settings.max_cost_bps else floor_to(settings.max_cost_bps / cost, _TENTH)
 
 
+def factor_changes_at(terms: FundingTerms, window_minutes: int, now: int) -> int:
+    """Time from which on the factor may be another, the terms being the same: when one more settlement comes within the
+    window, or the coming one is over; `now` where the times aren't known."""
+    settlements = settlements_within(terms, window_minutes, now)
+    if settlements is None or terms.next_ts is None or terms.interval_hours is None:
+        return now
+    enters = terms.next_ts + settlements * terms.interval_hours * _HOUR - window_minutes * _MINUTE
+    return min(enters, terms.next_ts + 1)
+
+
 def settlement_cash(leg: Leg, rate: Decimal, quantity: Decimal, mark: Decimal) -> Decimal:
     """What a leg gets in one settlement, quote currency as it is booked: below 0 where it pays."""
     return money(-leg.sign * rate * quantity * mark)

@@ -1,12 +1,13 @@
-"""The ladder: where it stands, when it moves, which rungs are wanted (rules R3 to R6 and R9 of the grid)."""
+"""The ladder: where it stands, when it moves, which rungs are wanted (rules R3 to R6, R9 and R10 of the grid)."""
 
+from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 from enum import StrEnum
 
-from naut_hedgegrid.domain.grid import Ladder, Lot, Rung, WorkingOrder
+from naut_hedgegrid.domain.grid import Ladder, Rung, WorkingOrder
 from naut_hedgegrid.domain.values import ZERO, Instrument, Leg, Quote, Side
 from naut_hedgegrid.grid.precision import floor_to, is_tradable, passive, round_to
 
@@ -14,6 +15,7 @@ _BPS = Decimal(10_000)
 _BAD_PRINT = Decimal("0.01")
 _STEP_DRIFT = Decimal("0.1")
 _CAP_TOLERANCE = Decimal("1.02")
+_NO_LIMIT = Decimal("Infinity")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,16 +31,21 @@ class GridSettings:
     max_inventory_quote: Decimal
     """Cap on each leg's notional, quote currency."""
     take_profit_steps: int
+    """0: none."""
+    stop_loss_steps: int = 0
+    """0: none."""
 
 
 class Drop(StrEnum):
     """Why a rung isn't wanted now; the first reason counts."""
 
     GATE = "gate"
+    PLACEMENT = "placement"
     MINIMUM = "minimum"
     OCCUPIED = "occupied"
     CROSSING = "crossing"
     CAP = "cap"
+    BUDGET = "budget"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +56,9 @@ class Wanted:
     """Rungs that should have an order, from the centre outward."""
     dropped: Counter[Drop]
     """Rungs left out, by reason."""
+    mark_limit: Decimal | None
+    """The answer stays the same as long as nothing but the price changes, up to this mark price; None where it may
+    change with any price: a rung waits because it would cross, or for the cap."""
 
 
 def first_ladder(mid: Decimal, settings: GridSettings, tick: Decimal) -> Ladder:
@@ -78,10 +88,10 @@ def recentred(
     return Ladder(centre, step if abs(ladder.step - step) / step > _STEP_DRIFT else ladder.step)
 
 
-def rungs(ladder: Ladder, leg: Leg, settings: GridSettings, instrument: Instrument, throttle: Decimal) -> list[Rung]:
-    """Rule R5, prices and quantities: all rungs 1..levels, droppable ones included."""
+def rungs(ladder: Ladder, leg: Leg, settings: GridSettings, instrument: Instrument, factor: Decimal) -> list[Rung]:
+    """Rule R5, prices and quantities: all rungs 1..levels, droppable ones included. `factor` is throttle·m·f."""
     found: list[Rung] = []
-    scaled = settings.base_qty * throttle
+    scaled = settings.base_qty * factor
     for level in range(1, settings.levels[leg] + 1):
         price = passive(ladder.raw_price(leg, level), leg.opening, instrument.tick_size)
         found.append(Rung(leg, level, price, floor_to(scaled, instrument.step_size)))
@@ -94,36 +104,47 @@ def wanted(
     candidates: Sequence[Rung],
     *,
     position: Decimal,
-    lots: Iterable[Lot],
+    held_prices: Sequence[Decimal],
     entries: Sequence[WorkingOrder],
     quote: Quote,
     settings: GridSettings,
     instrument: Instrument,
+    placed: int | None = None,
 ) -> Wanted:
-    """Rules R5, R6 and R9 for one leg: the rungs that should have an order now.
+    """Rules R5, R6, R7 and R9 for one leg: the rungs that should have an order now.
 
-    A partly filled entry holds its rung as it is. `position` is the leg's; `entries` are the leg's entries that aren't
-    terminal, those being cancelled included.
+    A partly filled entry holds its rung as it is. `position` is the leg's; `held_prices` are the entry prices of its
+    open lots, ascending; `entries` are its entries that aren't terminal, those being cancelled included; `placed` is
+    the number of rungs that the placement has, None: all.
     """
     dropped: Counter[Drop] = Counter()
-    lot_prices = [lot.price for lot in lots if lot.open > 0]
     by_price = {entry.price: entry for entry in entries}
     passed: list[Rung] = []
     for rung in candidates:
         live = by_price.get(rung.price)
-        if live is not None and live.filled > 0:
+        if placed is not None and rung.level > placed:
+            dropped[Drop.PLACEMENT] += 1
+        elif live is not None and live.filled > 0:
             passed.append(rung)
         elif rung.quantity > instrument.max_qty or not is_tradable(rung.quantity, rung.price, instrument):
             dropped[Drop.MINIMUM] += 1
-        elif any(abs(price - rung.price) * 2 < ladder.step for price in lot_prices):
+        elif _occupied(rung.price, held_prices, ladder.step):
             dropped[Drop.OCCUPIED] += 1
         elif live is None and _crosses(rung, quote):
             dropped[Drop.CROSSING] += 1
         else:
             passed.append(rung)
-    kept = _within_cap(passed, position, entries, quote, settings)
-    dropped[Drop.CAP] += len(passed) - len(kept)
-    return Wanted(tuple(kept), +dropped)
+    kept, mark_limit = _within_cap(passed, position, by_price, quote, settings)
+    if len(passed) > len(kept):
+        dropped[Drop.CAP] += len(passed) - len(kept)
+    return Wanted(tuple(kept), dropped, None if Drop.CROSSING in dropped or Drop.CAP in dropped else mark_limit)
+
+
+def _occupied(price: Decimal, held_prices: Sequence[Decimal], step: Decimal) -> bool:
+    """Rule R6: an open lot is less than half a step away."""
+    at = bisect_left(held_prices, price)
+    above = at < len(held_prices) and (held_prices[at] - price) * 2 < step
+    return above or (at > 0 and (price - held_prices[at - 1]) * 2 < step)
 
 
 def _crosses(rung: Rung, quote: Quote) -> bool:
@@ -133,20 +154,25 @@ def _crosses(rung: Rung, quote: Quote) -> bool:
 def _within_cap(
     passed: Sequence[Rung],
     position: Decimal,
-    entries: Sequence[WorkingOrder],
+    live: Mapping[Decimal | None, WorkingOrder],
     quote: Quote,
     settings: GridSettings,
-) -> list[Rung]:
-    """Rule R9, from rung 1 outward; the first that doesn't fit ends the ladder (a live one above 1.02 × cap)."""
+) -> tuple[list[Rung], Decimal]:
+    """Rule R9, from rung 1 outward; the first that doesn't fit ends the ladder (a live one above 1.02 × cap).
+
+    With the mark price above which the answer would be another: rung j's limit / the quantity up to rung j.
+    """
     prices = {rung.price for rung in passed}
-    total = position + sum((e.leaves for e in entries if e.price not in prices), ZERO)
-    live = {entry.price: entry for entry in entries}
+    total = position + sum((entry.leaves for price, entry in live.items() if price not in prices), ZERO)
     kept: list[Rung] = []
+    mark_limit = _NO_LIMIT
+    cap = settings.max_inventory_quote
     for rung in passed:
         entry = live.get(rung.price)
         total += entry.leaves if entry is not None and entry.filled > 0 else rung.quantity
-        limit = settings.max_inventory_quote * (_CAP_TOLERANCE if entry is not None else 1)
+        limit = cap if entry is None else cap * _CAP_TOLERANCE
         if total * max(quote.mark, rung.price) > limit:
             break
+        mark_limit = min(mark_limit, limit / total)
         kept.append(rung)
-    return kept
+    return kept, mark_limit

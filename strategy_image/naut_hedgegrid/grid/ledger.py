@@ -4,11 +4,12 @@
 effect, in whatever order they come. What changed since the last `drain` is what the store has to write.
 """
 
-from collections.abc import Iterable
-from dataclasses import replace
+from bisect import bisect_left, insort
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from naut_hedgegrid.domain.grid import Ladder, Lot, LotKey, OrderStatus, Rung, WorkingOrder
+from naut_hedgegrid.domain.grid import ExitSteps, Ladder, Lot, LotKey, OrderStatus, Rung, WorkingOrder
 from naut_hedgegrid.domain.values import (
     ZERO,
     FundingSettled,
@@ -21,9 +22,20 @@ from naut_hedgegrid.domain.values import (
 )
 from naut_hedgegrid.grid.ids import WRAP, OrderId, parse
 from naut_hedgegrid.grid.records import Changes, Snapshot
+from naut_hedgegrid.grid.working import WorkingOrders, working_order
 
 _REMEMBERED = 10_000
 """So many newest trade ids are kept to recognise a fill that comes again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Booked:
+    """What a fill was for."""
+
+    lot: LotKey | None
+    """The lot that it opened or closed; None for a flatten's or a foreign one."""
+    foreign: bool
+    """Its order isn't ours: liquidation, ADL, a person."""
 
 
 class Ledger:
@@ -31,17 +43,22 @@ class Ledger:
 
     def __init__(self, owner: str, snapshot: Snapshot) -> None:
         self.owner = owner
-        self.orders: dict[str, WorkingOrder] = {}
-        """Orders that aren't terminal, by client order id."""
-        self.moving: set[str] = set()
+        self._changes = Changes()
+        self.working = WorkingOrders(snapshot.orders)
+        """Orders that aren't terminal."""
+        self.orders = self.working.by_id
+        """The same, by client order id."""
+        self.moving = self.working.moving
         """Ids of the orders that don't rest: on their way, or being cancelled."""
+        self.entries = self.working.entries
+        self.of_leg = self.working.of_leg
+        self.version: dict[Leg, int] = dict.fromkeys(Leg, 0)
+        """Grows with every change of a leg's entries, lots or position."""
+        self.held_prices: dict[Leg, list[Decimal]] = {leg: [] for leg in Leg}
+        """Entry prices of a leg's open lots, ascending."""
         self._lots: dict[Leg, dict[LotKey, Lot]] = {leg: {} for leg in Leg}
-        self._entries: dict[Leg, dict[str, WorkingOrder]] = {leg: {} for leg in Leg}
-        self._exits: dict[LotKey, dict[str, WorkingOrder]] = {}
         for lot in snapshot.lots:
-            self._lots[lot.key.leg][lot.key] = lot
-        for order in snapshot.orders:
-            self._index(order)
+            self._put(lot)
         self.positions: dict[Leg, Decimal] = {leg: self._held(leg) for leg in Leg}
         self.entry_prices: dict[Leg, Decimal | None] = dict.fromkeys(Leg)
         """Average entry of each leg; None while flat or not read from the venue yet."""
@@ -52,10 +69,12 @@ class Ledger:
         self._next_n = snapshot.next_n
         self._next_seq = 1 + max((lot.seq for lot in snapshot.lots), default=-1)
         self._seen: set[int] = set(snapshot.recent_trade_ids)
-        self._changes = Changes()
+        self._changes = Changes()  # what was put above came from the store
 
-    def drain(self) -> Changes:
-        """What changed since the last call."""
+    def drain(self) -> Changes | None:
+        """What changed since the last call; None where nothing did."""
+        if not self._changes:
+            return None
         changes, self._changes = self._changes, Changes()
         return changes
 
@@ -78,18 +97,6 @@ class Ledger:
         """Lots of a leg, oldest first."""
         return list(self._lots[leg].values())
 
-    def entries(self, leg: Leg) -> list[WorkingOrder]:
-        """Entries of a leg that aren't terminal."""
-        return list(self._entries[leg].values())
-
-    def exits(self, key: LotKey) -> list[WorkingOrder]:
-        """Exits of a lot that aren't terminal, oldest first."""
-        return list(self._exits[key].values()) if key in self._exits else []
-
-    def of_leg(self, leg: Leg) -> list[WorkingOrder]:
-        """All orders of a leg that aren't terminal."""
-        return [order for order in self.orders.values() if order.leg is leg]
-
     def unexplained(self, leg: Leg) -> Decimal:
         """Position of a leg that no lot accounts for; below 0 where the lots hold more than the venue."""
         return self.positions[leg] - self._held(leg)
@@ -101,32 +108,48 @@ class Ledger:
         self.ladder = ladder
         self.note("ladder", {"centre": str(ladder.centre), "step": str(ladder.step)})
 
-    def new_entry(self, rung: Rung) -> WorkingOrder:
-        """An order for a rung of the present ladder."""
+    def new_entry(self, rung: Rung, limit: Decimal | None = None) -> WorkingOrder:
+        """An order for a rung of the present ladder; at another price than the rung's where `limit` says so (R12)."""
         step = self.ladder.step if self.ladder is not None else ZERO
         ident = OrderId(self.owner, rung.leg, rung.level, Role.ENTRY, self._take_n())
-        return self._add(_order(ident, OrderKind.LIMIT, rung.quantity, rung.price, step, post_only=True))
+        return self._add(
+            working_order(ident, OrderKind.LIMIT, rung.quantity, rung.price, step, post_only=True, limit=limit)
+        )
 
-    def new_exit(self, lot: Lot, quantity: Decimal, price: Decimal, *, post_only: bool) -> WorkingOrder:
-        """An exit of a lot, with the next part's id."""
-        self._put(replace(lot, next_part=lot.next_part + 1))
-        key = lot.key
-        ident = OrderId(self.owner, key.leg, key.level, Role.TAKE_PROFIT, key.n, lot.next_part)
-        return self._add(_order(ident, OrderKind.LIMIT, quantity, price, lot.step, post_only=post_only))
+    def new_take_profit(self, lot: Lot, quantity: Decimal, price: Decimal, *, post_only: bool) -> WorkingOrder:
+        """A take-profit of a lot, with the next part's id."""
+        ident = self._next_exit(lot, Role.TAKE_PROFIT)
+        return self._add(working_order(ident, OrderKind.LIMIT, quantity, price, lot.step, post_only=post_only))
+
+    def new_stop(self, lot: Lot, quantity: Decimal, trigger: Decimal) -> WorkingOrder:
+        """A stop order of a lot, with the next part's id."""
+        ident = self._next_exit(lot, Role.STOP_LOSS)
+        return self._add(working_order(ident, OrderKind.STOP_MARKET, quantity, None, lot.step, trigger=trigger))
+
+    def new_lot_close(self, lot: Lot, quantity: Decimal) -> WorkingOrder:
+        """A market order that closes a lot whose stop can't rest (R16), with the next part's id."""
+        return self._add(
+            working_order(self._next_exit(lot, Role.STOP_LOSS), OrderKind.MARKET, quantity, None, lot.step)
+        )
 
     def new_close(self, leg: Leg, quantity: Decimal) -> WorkingOrder:
         """A market order of a flatten."""
         ident = OrderId(self.owner, leg, 0, Role.FLATTEN, self._take_n())
-        return self._add(_order(ident, OrderKind.MARKET, quantity, None, ZERO, post_only=False))
+        return self._add(working_order(ident, OrderKind.MARKET, quantity, None, ZERO))
 
     # -- events
 
     def set_status(self, order: WorkingOrder, status: OrderStatus) -> None:
         """The order has got on its way. Not stored: after a restart the venue says how orders stand."""
-        self._index(order.with_status(status))
+        self.working.put(order.with_status(status))
+        if order.role is Role.ENTRY:
+            self.version[order.leg] += 1
 
-    def filled(self, fill: OrderFilled, take_profit_steps: int) -> LotKey | None:
-        """Book a fill; the lot that it belongs to, None for one that was booked before or belongs to none."""
+    def filled(self, fill: OrderFilled, steps: ExitSteps) -> Booked | None:
+        """Book a fill; None for one that was booked before.
+
+        `steps` are frozen into a lot that the fill opens.
+        """
         if fill.trade_id in self._seen:
             return None
         self._seen.add(fill.trade_id)
@@ -135,7 +158,7 @@ class Ledger:
         self.last_trade_id = max(self.last_trade_id, fill.trade_id)
         self._changes.fills.append(fill)
         self.totals = self.totals.plus(fill)
-        self.note("totals", self.totals.plain())
+        self._changes.totals = self.totals
         opening = fill.side is fill.leg.opening
         self._move(fill, opening=opening)
         order = self.orders.get(fill.client_order_id)
@@ -144,14 +167,14 @@ class Ledger:
         if ident is not None and ident.role is not Role.FLATTEN:
             key = LotKey(ident.leg, ident.level, ident.n)
             if opening:
-                self._opened(key, fill, order, take_profit_steps)
+                self._opened(key, fill, order, steps)
             else:
                 self._closed(key, fill.quantity)
         elif not opening:
             self._cut(fill.leg, fill.quantity)
         if order is not None:
             self._advance(replace(order, filled=order.filled + fill.quantity))
-        return key
+        return Booked(key, foreign=ident is None)
 
     def settled(self, settled: FundingSettled) -> bool:
         """Book a settlement; False for one that was booked before."""
@@ -160,18 +183,19 @@ class Ledger:
         self.last_funding_ts = settled.ts
         self._changes.funding.append(settled)
         self.totals = replace(self.totals, funding=self.totals.funding + settled.total)
-        self.note("totals", self.totals.plain())
+        self._changes.totals = self.totals
         return True
 
     def ended(self, client_order_id: str) -> WorkingOrder | None:
         """An order is terminal (cancelled, expired, rejected); None where it was already."""
-        order = self.orders.pop(client_order_id, None)
+        order = self.working.remove(client_order_id)
         if order is None:
             return None
-        self._unindex(order)
         self._changes.orders[client_order_id] = None
-        if order.role is Role.ENTRY and (lot := self.lot(order.lot)) is not None:
-            self._put(replace(lot, entry_done=True))
+        if order.role is Role.ENTRY:
+            self.version[order.leg] += 1
+            if (lot := self.lot(order.lot)) is not None:
+                self._put(replace(lot, entry_done=True))
         return order
 
     def replace_lots(self, lots: Iterable[Lot]) -> None:
@@ -183,7 +207,7 @@ class Ledger:
         """The venue holds less than the lots of a leg say: what it doesn't hold is gone, newest lots first."""
         self._cut(leg, -self.unexplained(leg))
 
-    def adopt(self, state: VenueState, take_profit_steps: int, *, start: bool) -> None:
+    def adopt(self, state: VenueState, steps: Mapping[Leg, ExitSteps], *, start: bool) -> None:
         """Bring the books in line with what the venue says.
 
         Fills that were missed are booked. An order that the venue doesn't have is terminal, unless it is still on its
@@ -192,7 +216,7 @@ class Ledger:
         for settled in state.funding:
             self.settled(settled)
         for fill in state.fills:
-            self.filled(fill, take_profit_steps)
+            self.filled(fill, steps[fill.leg])
         self._adopt_orders(state, start=start)
         if start:
             working = {order.lot for order in self.orders.values() if order.role is Role.ENTRY}
@@ -201,6 +225,7 @@ class Ledger:
         for leg in Leg:
             self.positions[leg] = state.positions[leg].quantity
             self.entry_prices[leg] = state.positions[leg].entry_price
+            self.version[leg] += 1
 
     # -- inside
 
@@ -223,6 +248,7 @@ class Ledger:
         before, entry = self.positions[fill.leg], self.entry_prices[fill.leg]
         after = before + (fill.quantity if opening else -fill.quantity)
         self.positions[fill.leg] = after
+        self.version[fill.leg] += 1
         if after == 0:
             self.entry_prices[fill.leg] = None
         elif opening and (entry is not None or before == 0):
@@ -231,32 +257,20 @@ class Ledger:
     def _held(self, leg: Leg) -> Decimal:
         return sum((lot.open for lot in self._lots[leg].values()), ZERO)
 
-    def _index(self, order: WorkingOrder) -> None:
-        self.orders[order.client_order_id] = order
-        (self.moving.discard if order.status is OrderStatus.OPEN else self.moving.add)(order.client_order_id)
-        if order.role is Role.ENTRY:
-            self._entries[order.leg][order.client_order_id] = order
-        elif order.role is Role.TAKE_PROFIT:
-            self._exits.setdefault(order.lot, {})[order.client_order_id] = order
-
-    def _unindex(self, order: WorkingOrder) -> None:
-        self.moving.discard(order.client_order_id)
-        if order.role is Role.ENTRY:
-            del self._entries[order.leg][order.client_order_id]
-        elif order.role is Role.TAKE_PROFIT:
-            exits = self._exits[order.lot]
-            del exits[order.client_order_id]
-            if not exits:
-                del self._exits[order.lot]
-
     def _take_n(self) -> int:
         n = self._next_n
         self._next_n = (n + 1) % WRAP
         self.note("next_n", self._next_n)
         return n
 
+    def _next_exit(self, lot: Lot, role: Role) -> OrderId:
+        self._put(replace(lot, next_part=lot.next_part + 1))
+        return OrderId(self.owner, lot.key.leg, lot.key.level, role, lot.key.n, lot.next_part)
+
     def _add(self, order: WorkingOrder) -> WorkingOrder:
-        self._index(order)
+        self.working.put(order)
+        if order.role is Role.ENTRY:
+            self.version[order.leg] += 1
         self._changes.orders[order.client_order_id] = order
         return order
 
@@ -267,20 +281,36 @@ class Ledger:
             self.ended(order.client_order_id)
 
     def _put(self, lot: Lot) -> None:
-        lots = self._lots[lot.key.leg]
+        leg = lot.key.leg
+        lots, prices = self._lots[leg], self.held_prices[leg]
+        before = lots.get(lot.key)
+        was_open, is_open = before is not None and before.open > 0, lot.open > 0
+        if is_open and not was_open:
+            insort(prices, lot.price)
+        elif was_open and not is_open:
+            del prices[bisect_left(prices, lot.price)]
         if lot.closed:
             lots.pop(lot.key, None)
             self._changes.lots[lot.key] = None
         else:
             lots[lot.key] = lot
             self._changes.lots[lot.key] = lot
+        self.version[leg] += 1
 
-    def _opened(self, key: LotKey, fill: OrderFilled, order: WorkingOrder | None, take_profit_steps: int) -> None:
+    def _opened(self, key: LotKey, fill: OrderFilled, order: WorkingOrder | None, steps: ExitSteps) -> None:
         lot = self.lot(key)
         if lot is None:
-            price = order.price if order is not None and order.price is not None else fill.price
+            price = order.request().price if order is not None else fill.price
             step = order.step if order is not None else self.ladder.step if self.ladder is not None else ZERO
-            lot = Lot(key, self._next_seq, price, step, take_profit_steps, entry_done=order is None)
+            lot = Lot(
+                key,
+                self._next_seq,
+                fill.price if price is None else price,
+                step,
+                steps.take_profit,
+                entry_done=order is None,
+                stop_loss_steps=steps.stop_loss,
+            )
             self._next_seq += 1
         self._put(replace(lot, bought=lot.bought + fill.quantity))
 
@@ -303,28 +333,18 @@ class Ledger:
 
     def _take_in(self, found: VenueOrder, ident: OrderId) -> None:
         step = self.ladder.step if self.ladder is not None else ZERO
-        order = _order(ident, found.kind, found.quantity, found.price, step, post_only=found.post_only)
+        order = working_order(
+            ident,
+            found.kind,
+            found.quantity,
+            found.price,
+            step,
+            post_only=found.post_only,
+            trigger=found.trigger_price,
+        )
         self._add(replace(order, status=OrderStatus.OPEN, filled=found.filled))
+        if ident.role not in (Role.TAKE_PROFIT, Role.STOP_LOSS):
+            return
         lot = self.lot(order.lot)
-        if ident.role is Role.TAKE_PROFIT and lot is not None and lot.next_part <= ident.part:
+        if lot is not None and lot.next_part <= ident.part:
             self._put(replace(lot, next_part=ident.part + 1))
-
-
-def _order(
-    ident: OrderId, kind: OrderKind, quantity: Decimal, price: Decimal | None, step: Decimal, *, post_only: bool
-) -> WorkingOrder:
-    side = ident.leg.opening if ident.role is Role.ENTRY else ident.leg.closing
-    return WorkingOrder(
-        client_order_id=str(ident),
-        leg=ident.leg,
-        level=ident.level,
-        role=ident.role,
-        n=ident.n,
-        part=ident.part,
-        side=side,
-        kind=kind,
-        quantity=quantity,
-        price=price,
-        post_only=post_only,
-        step=step,
-    )

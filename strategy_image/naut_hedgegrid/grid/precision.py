@@ -37,6 +37,12 @@ def is_tradable(quantity: Decimal, price: Decimal, instrument: Instrument) -> bo
     return quantity >= instrument.min_qty and quantity * price >= instrument.min_notional
 
 
+def stop_price(leg: Leg, price: Decimal, step: Decimal, steps: int, tick: Decimal) -> Decimal:
+    """Rule R13: trigger of a stop, `steps` grid steps against the entry, rounded towards it."""
+    raw = price - leg.sign * steps * step
+    return ceil_to(raw, tick) if leg is Leg.LONG else floor_to(raw, tick)
+
+
 def take_profit_price(leg: Leg, price: Decimal, step: Decimal, steps: int, tick: Decimal) -> Decimal:
     """Rule R13: `steps` grid steps beyond the entry, rounded away from it."""
     return passive(price + leg.sign * steps * step, leg.closing, tick)

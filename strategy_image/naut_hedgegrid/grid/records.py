@@ -63,11 +63,13 @@ class Changes:
     orders: dict[str, WorkingOrder | None] = field(default_factory=dict[str, WorkingOrder | None])
     fills: list[OrderFilled] = field(default_factory=list[OrderFilled])
     funding: list[FundingSettled] = field(default_factory=list[FundingSettled])
+    totals: Totals | None = None
+    """The sums, where they changed."""
     values: dict[str, object] = field(default_factory=dict[str, object])
     """Single values by name; JSON-ready."""
 
     def __bool__(self) -> bool:
-        return bool(self.lots or self.orders or self.fills or self.funding or self.values)
+        return bool(self.lots or self.orders or self.fills or self.funding or self.totals or self.values)
 
     def add(self, later: "Changes") -> None:
         """Take in changes that came later."""
@@ -75,6 +77,7 @@ class Changes:
         self.orders |= later.orders
         self.fills += later.fills
         self.funding += later.funding
+        self.totals = later.totals or self.totals
         self.values |= later.values
 
 

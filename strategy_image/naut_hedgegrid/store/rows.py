@@ -37,7 +37,8 @@ def write(db: sqlite3.Connection, changes: Changes) -> None:
     upsert(db, "orders", (_order_row(order) for order in changes.orders.values() if order is not None))
     upsert(db, "fills", (_plain(fill) for fill in changes.fills))
     upsert(db, "funding", (_funding_row(settled) for settled in changes.funding))
-    upsert(db, "entries", ({"name": k, "value": json.dumps(v)} for k, v in changes.values.items()))
+    values = changes.values if changes.totals is None else changes.values | {"totals": changes.totals.plain()}
+    upsert(db, "entries", ({"name": k, "value": json.dumps(v)} for k, v in values.items()))
 
 
 def lot(row: Row) -> Lot:
@@ -73,6 +74,7 @@ def order(row: Row) -> WorkingOrder:
         step=Decimal(row["step"]),
         filled=Decimal(row["filled"]),
         trigger_price=_decimal(row["trigger_price"]),
+        limit=_decimal(row["limit_price"]),
     )
 
 
@@ -164,4 +166,5 @@ def _lot_row(lot: Lot) -> dict[str, Any]:
 def _order_row(order: WorkingOrder) -> dict[str, Any]:
     row = _plain(order)
     del row["status"]
+    row["limit_price"] = row.pop("limit")
     return row

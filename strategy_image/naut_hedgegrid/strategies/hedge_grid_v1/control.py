@@ -10,9 +10,12 @@ from typing import Annotated
 
 from pydantic import AwareDatetime, Field
 
-from hedgegrid_api.control import ControlDocument, DeletionIntent, Latch
+from hedgegrid_api.control import ControlDocument, DeletionIntent, Latch, Trip
 from hedgegrid_api.types import KillSwitch, LegLevel, Message, Source, levels_of
 from naut_hedgegrid.domain.values import Leg
+
+BOTH = "BOTH"
+"""Leg of a latch that holds both."""
 
 
 class StaleDocumentError(ValueError):
@@ -48,7 +51,9 @@ class Controls(Message):
     document: ControlDocument | None = None
     """The newest one taken."""
     latches: tuple[Latch, ...] = ()
-    """Engaged through the API, one a leg."""
+    """Engaged by risk or through the API; each stands until it is released by its id."""
+    trip: Trip | None = None
+    """The newest trip, while its latch stands."""
     api_throttle: float | None = None
     """Set through the API; None where it doesn't act."""
     rearm: int = 0
@@ -62,18 +67,24 @@ class Controls(Message):
         switch = document.kill_switch if document is not None else KillSwitch.NONE
         spec = levels_of(switch)[0 if leg is Leg.LONG else 1]
         flatten = document is not None and document.deletion is DeletionIntent.FLATTEN
-        api = max(
-            (latch.level for latch in self.latches if latch.leg == leg), key=lambda x: x.rank, default=LegLevel.OPEN
-        )
         deletion = LegLevel.FLAT if flatten else LegLevel.OPEN
-        return {Source.DELETION: deletion, Source.SPEC: spec, Source.API: api}
+        return {
+            Source.DELETION: deletion,
+            Source.SPEC: spec,
+            Source.RISK: self._latched(leg, Source.RISK),
+            Source.API: self._latched(leg, Source.API),
+        }
+
+    def _latched(self, leg: Leg, source: Source) -> LegLevel:
+        levels = (latch.level for latch in self.latches if latch.source is source and latch.leg in (leg, BOTH))
+        return max(levels, key=lambda level: level.rank, default=LegLevel.OPEN)
 
     def level(self, leg: Leg) -> LegLevel:
         """Effective level of a leg."""
         return max(self.asked(leg).values(), key=lambda level: level.rank)
 
     def source(self, leg: Leg) -> Source | None:
-        """Who asks for the effective level; None while the leg is open. A tie goes to deletion, then spec."""
+        """Who asks for the effective level; None while the leg is open. A tie goes to deletion, spec, risk, API."""
         asked = self.asked(leg)
         level = self.level(leg)
         return next((who for who, wants in asked.items() if wants is level), None) if level.rank else None
@@ -96,6 +107,10 @@ def with_document(held: Controls, document: ControlDocument, now: datetime, new_
     if before is not None:
         _check_order(before, document)
     latches = held.latches
+    if before is None:
+        # A store that has never seen a document may be a new one on a lost volume: what stood then still stands (F38).
+        known = {latch.id for latch in latches}
+        latches += tuple(latch for latch in document.latches if latch.id not in known)
     if document.rearm > held.rearm:
         latches = tuple(latch for latch in latches if latch.id not in document.rearm_latches)
     same_throttle = before is None or before.throttle == document.throttle
@@ -103,7 +118,7 @@ def with_document(held: Controls, document: ControlDocument, now: datetime, new_
         held.model_copy(
             update={
                 "document": document,
-                "latches": latches,
+                **_standing(held, latches),
                 "rearm": max(held.rearm, document.rearm),
                 "api_throttle": held.api_throttle if same_throttle else None,
             }
@@ -115,7 +130,8 @@ def with_document(held: Controls, document: ControlDocument, now: datetime, new_
 
 def with_api_flatten(held: Controls, legs: tuple[Leg, ...], now: datetime, new_id: Callable[[], str]) -> Controls:
     """The controls after `POST /flatten`: a latch for each of the legs. One that stands already is kept."""
-    missing = tuple(leg for leg in legs if all(latch.leg != leg for latch in held.latches))
+    taken = {latch.leg for latch in held.latches if latch.source is Source.API}
+    missing = tuple(leg for leg in legs if leg not in taken and BOTH not in taken)
     if not missing:
         return held
     ids: dict[Leg, str] = {leg: held.engagements[leg].operation_id for leg in missing if _is_flat(held, leg)}
@@ -127,6 +143,14 @@ def with_api_flatten(held: Controls, legs: tuple[Leg, ...], now: datetime, new_i
     return _engaged(held.model_copy(update={"latches": held.latches + latches}), now, lambda: fresh)
 
 
+def with_risk_latch(
+    held: Controls, latch: Latch, trip: Trip | None, now: datetime, new_id: Callable[[], str]
+) -> Controls:
+    """The controls after risk has tripped, or the grid asked to be held back; `trip` says why it tripped."""
+    latches = {"latches": (*held.latches, latch), "trip": trip or held.trip}
+    return _engaged(held.model_copy(update=latches), now, new_id)
+
+
 def with_resume(
     held: Controls, latch_id: str, legs: tuple[Leg, ...], now: datetime, new_id: Callable[[], str]
 ) -> Controls:
@@ -135,11 +159,31 @@ def with_resume(
     Raises:
         UnknownLatchError: no latch of that id stands for any of the legs.
     """
-    kept = tuple(latch for latch in held.latches if latch.id != latch_id or latch.leg not in legs)
-    if len(kept) == len(held.latches):
+    kept: list[Latch] = []
+    for latch in held.latches:
+        covered = tuple(Leg) if latch.leg == BOTH else (Leg(latch.leg),)
+        left = covered if latch.id != latch_id else tuple(leg for leg in covered if leg not in legs)
+        if left:
+            kept.append(latch if left == covered else latch.model_copy(update={"leg": left[0].value}))
+    if tuple(kept) == held.latches:
         standing = ", ".join(f"{latch.id} ({latch.leg})" for latch in held.latches) or "none"
         raise UnknownLatchError(f"no latch {latch_id!r} stands for that side; standing: {standing}")
-    return _engaged(held.model_copy(update={"latches": kept}), now, new_id)
+    return _engaged(held.model_copy(update=_standing(held, tuple(kept))), now, new_id)
+
+
+def released(before: Controls, after: Controls) -> frozenset[str]:
+    """Ids of the risk latches that stood before and don't any more."""
+    return _risk_ids(before) - _risk_ids(after)
+
+
+def _risk_ids(controls: Controls) -> frozenset[str]:
+    return frozenset(latch.id for latch in controls.latches if latch.source is Source.RISK)
+
+
+def _standing(held: Controls, latches: tuple[Latch, ...]) -> dict[str, object]:
+    """What is left when these latches stand: a trip ends with its latch."""
+    trip = held.trip
+    return {"latches": latches, "trip": trip if trip and any(latch.id == trip.id for latch in latches) else None}
 
 
 def with_api_throttle(held: Controls, throttle: float) -> Controls:

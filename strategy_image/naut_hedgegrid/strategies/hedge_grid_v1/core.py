@@ -4,12 +4,17 @@ Every handler returns what to do; what has changed in the books waits in the led
 sent. Nothing but the events named in rule R2 moves an order.
 """
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 
 from hedgegrid_api.types import LegLevel
 from naut_hedgegrid.domain.grid import OrderStatus, WorkingOrder
 from naut_hedgegrid.domain.values import (
+    AccountState,
     CancelRejected,
+    Ending,
     FundingSettled,
     Instrument,
     Leg,
@@ -23,7 +28,6 @@ from naut_hedgegrid.domain.values import (
     VenueState,
 )
 from naut_hedgegrid.grid.bars import Bar, BarAggregator
-from naut_hedgegrid.grid.ladder import GridSettings
 from naut_hedgegrid.grid.ledger import Ledger
 from naut_hedgegrid.strategies.hedge_grid_v1.actions import Action, Actions
 from naut_hedgegrid.strategies.hedge_grid_v1.clock import Clock
@@ -31,60 +35,79 @@ from naut_hedgegrid.strategies.hedge_grid_v1.entries import Entries, Gate
 from naut_hedgegrid.strategies.hedge_grid_v1.exits import Exits
 from naut_hedgegrid.strategies.hedge_grid_v1.flatten import FlattenLoop
 from naut_hedgegrid.strategies.hedge_grid_v1.freshness import Freshness
+from naut_hedgegrid.strategies.hedge_grid_v1.gates import Gates
+from naut_hedgegrid.strategies.hedge_grid_v1.plan import Plan
+from naut_hedgegrid.strategies.hedge_grid_v1.settings import CoreSettings
+from naut_hedgegrid.strategies.hedge_grid_v1.troubles import Troubles
 
 STALE_DATA = "StaleData"
 FOREIGN_POSITION = "ForeignPosition"
 UNKNOWN_FILTERS = "FiltersUnknown"
 EXTERNAL_CHANGE = "ExternalPositionChange"
+NOT_SENT = "not sent: "
+"""Begins the reason of an order that never left the strategy."""
+
+
+@dataclass(frozen=True, slots=True)
+class LatchRequest:
+    """The grid asks that legs be held back until somebody releases them."""
+
+    reason: str
+    """Condition reason."""
+    legs: tuple[Leg, ...]
+    message: str
 
 
 class GridCore:
     """Both ladders of one instrument."""
 
-    def __init__(
-        self,
-        settings: GridSettings,
-        instrument: Instrument,
-        ledger: Ledger,
-        clock: Clock,
-        *,
-        bar_seconds: int,
-        stale_seconds: int,
-    ) -> None:
+    def __init__(self, settings: CoreSettings, instrument: Instrument, ledger: Ledger, clock: Clock) -> None:
         self.ledger = ledger
         self.quote: Quote | None = None
         self.last_bar: Bar | None = None
-        self.levels: dict[Leg, LegLevel] = dict.fromkeys(Leg, LegLevel.OPEN)
-        """How far each leg is held back."""
-        self.held = True
-        """Nothing is added to what rests (after a start, until the controls are known)."""
-        self.faults: dict[str, str] = {}
-        """Why entries are stopped, by condition reason; empty when nothing is wrong."""
         self.loops: dict[Leg, FlattenLoop] = {}
         """The flatten of each leg that is held flat, or whose last close has to be awaited after a release."""
-        self.started = False
-        """The venue's books have been adopted."""
+        self.gates = Gates(self._closing)
+        self.plan = Plan(settings, ledger.note)
+        self.latch_requests: list[LatchRequest] = []
+        """What has to be latched; taken away by the one who does it."""
+        self.account: Callable[[], AccountState | None] = lambda: None
+        """The account's figures as last known."""
         self._settings = settings
         self._instrument = instrument
         self._clock = clock
-        self._bars = BarAggregator(bar_seconds)
-        self._freshness = Freshness(stale_seconds)
-        self._barred: dict[Leg, LegLevel] = dict(self.levels)
-        self._actions = Actions(ledger)
-        self.entries = Entries(settings, ledger, instrument, self._actions, self._gate)
-        self.exits = Exits(ledger, instrument, self._actions, self._exits_allowed)
+        self._bars = BarAggregator(settings.bar_seconds)
+        self._freshness = Freshness(settings.stale_seconds)
+        self._actions = Actions(ledger, clock)
+        self.entries = Entries(
+            settings.grid,
+            ledger,
+            instrument,
+            self._actions,
+            self.gates.of,
+            post_only_retries=settings.post_only_retries,
+        )
+        self.exits = Exits(ledger, instrument, self._actions, self._exits_allowed, clock.monotonic)
+        self.troubles = Troubles(self.gates, self._actions.budget, ledger.note, self._ask_latch)
+
+    def restore(self, stored: Mapping[str, Any]) -> None:
+        """Go on with what the store knows besides the books."""
+        self.plan.restore(stored)
+        self.entries.terms = self.plan.terms
+        self.troubles.restore(stored, self._clock.market())
 
     # -- what the outside says
 
     def start(self, state: VenueState) -> list[Action]:
         """The venue's books at a start: adopt them, cover what has no exit, go on with a flatten, then trade."""
-        self.ledger.adopt(state, self._settings.take_profit_steps, start=True)
-        self.started = True
+        self.ledger.adopt(state, self.plan.steps, start=True)
+        self.gates.started = True
         self._check_lots()
         for leg in Leg:
-            if self.levels[leg] is LegLevel.FLAT:
+            if self.gates.levels[leg] is LegLevel.FLAT:
                 self._engage(leg)
             self.exits.cover_leg(leg)
+        self._look_at_account()
         self._evaluate(*Leg)
         self._advance_loops()
         return self._actions.take()
@@ -99,12 +122,14 @@ class GridCore:
         if bar is not None:
             self._on_bar(bar, quote)
         elif first:
+            self._look_at_account()
             self._evaluate(*Leg)
         return self._actions.take()
 
     def on_bar(self, bar: Bar) -> list[Action]:
         """A bar has closed, where the market comes in bars: bid = ask = mid = mark = its close."""
-        quote = self.quote = Quote(bar.close, bar.close, bar.close, bar.ts)
+        close = bar.close
+        quote = self.quote = Quote(close, close, close, bar.ts)
         self._clock.saw(bar.ts)
         self._freshness.on_quote(quote)
         self._on_bar(bar, quote)
@@ -119,6 +144,8 @@ class GridCore:
         """The venue's limits have changed: what follows goes by the new ones. None: entries wait."""
         if instrument is not None:
             self._instrument = self.entries.instrument = self.exits.instrument = instrument
+            for loop in self.loops.values():
+                loop.instrument = instrument
         self._set_fault(UNKNOWN_FILTERS, "the venue's limits on orders are unknown" if instrument is None else None)
         self._evaluate(*Leg)
         return self._actions.take()
@@ -136,23 +163,24 @@ class GridCore:
             case OrderAccepted():
                 self._on_accepted(event)
             case OrderEnded():
-                self._on_gone(self.ledger.ended(event.client_order_id))
+                self._on_ended(event)
             case OrderRejected():
                 self._on_rejected(event)
             case CancelRejected():
                 if event.client_order_id in self.ledger.orders:
                     self._actions.read()
-        self._advance_loops()
+        if self.loops:
+            self._advance_loops()
         return self._actions.take()
 
     def on_venue_state(self, state: VenueState) -> list[Action]:
         """The venue's answer to a read. One that is older than a fill we know is asked for again."""
         self._actions.reads_due = max(0, self._actions.reads_due - 1)
         newest = max((fill.trade_id for fill in state.fills), default=self._actions.read_after)
-        if self.ledger.last_trade_id > newest:
+        if self.ledger.last_trade_id > max(newest, self._actions.read_after):
             self._actions.read()
             return self._actions.take()
-        self.ledger.adopt(state, self._settings.take_profit_steps, start=False)
+        self.ledger.adopt(state, self.plan.steps, start=False)
         now = self._clock.monotonic()
         for leg, loop in self.loops.items():
             loop.on_state(self._actions, now)
@@ -169,23 +197,34 @@ class GridCore:
         """Time has passed."""
         self._check_data()
         self._advance_loops()
+        self.exits.on_timer()
+        if self.troubles.on_time(self._clock.market()):
+            self._evaluate(*Leg)
+        for leg in Leg:
+            self.entries.go_on(leg, self.quote)
+        return self._actions.take()
+
+    def audit(self) -> list[Action]:
+        """Compare with the venue's books, though nothing says that they differ (R20)."""
+        if self.gates.started and not self._actions.reads_due:
+            self._actions.read()
         return self._actions.take()
 
     # -- what the controls say
 
-    def close_gates(self, levels: dict[Leg, LegLevel]) -> None:
-        """New levels are on their way to the store: from now on nothing opens that they forbid."""
-        self._barred = {leg: max(self._barred[leg], levels[leg], key=lambda level: level.rank) for leg in Leg}
-
     def control(self, *, levels: dict[Leg, LegLevel], throttle: Decimal, held: bool) -> list[Action]:
         """The controls have changed. Closing what they close comes first; then what they open."""
-        raised = [leg for leg in Leg if levels[leg] is LegLevel.FLAT and self.levels[leg] is not LegLevel.FLAT]
-        lowered = [leg for leg in Leg if levels[leg] is not LegLevel.FLAT and self.levels[leg] is LegLevel.FLAT]
-        everywhere = (throttle, held) != (self.entries.throttle, self.held)
-        changed = [leg for leg in Leg if everywhere or levels[leg] is not self.levels[leg]]
-        self.levels, self.entries.throttle, self.held = dict(levels), throttle, held
-        self._barred = dict(levels)
-        if not self.started:
+        gates = self.gates
+        before, flat = gates.levels, LegLevel.FLAT
+        raised = [leg for leg in Leg if levels[leg] is flat and before[leg] is not flat]
+        lowered = [leg for leg in Leg if levels[leg] is not flat and before[leg] is flat]
+        everywhere = (throttle, held) != (self.plan.throttle, gates.held)
+        changed = [leg for leg in Leg if everywhere or levels[leg] is not before[leg]]
+        gates.levels, gates.barred, gates.held = dict(levels), dict(levels), held
+        gates.throttled = throttle == 0
+        self.plan.set_throttle(throttle)
+        self.entries.terms = self.plan.terms
+        if not gates.started:
             return []
         for leg in raised:
             self._engage(leg)
@@ -203,55 +242,57 @@ class GridCore:
     # -- what can be asked
 
     @property
+    def started(self) -> bool:
+        """The venue's books have been adopted."""
+        return self.gates.started
+
+    @property
     def idle(self) -> bool:
         """No order is on its way, no answer is awaited, no flatten is under way."""
         return not self.ledger.moving and not self._actions.reads_due and all(loop.done for loop in self.loops.values())
 
     def may_send(self, order: WorkingOrder) -> bool:
         """Asked again right before a send: nothing that opens leaves after its gate has closed."""
-        return order.role is not Role.ENTRY or self._gate(order.leg) is Gate.OPEN
+        return order.role is not Role.ENTRY or self.gates.of(order.leg) is Gate.OPEN
 
     # -- inside: gates
 
-    def _gate(self, leg: Leg) -> Gate:
-        if not self.started:
-            return Gate.HELD
-        if self._barred[leg] is not LegLevel.OPEN or self.entries.throttle == 0 or self.faults:
-            return Gate.CLOSED
-        return Gate.HELD if self.held or self._closing(leg) else Gate.OPEN
-
     def _exits_allowed(self, leg: Leg) -> bool:
         """Not while a leg is flattened, nor while a close of a released flatten is under way."""
-        return self.started and self.levels[leg] is not LegLevel.FLAT and not self._closing(leg)
+        return self.gates.started and self.gates.levels[leg] is not LegLevel.FLAT and not self._closing(leg)
 
     def _closing(self, leg: Leg) -> bool:
         loop = self.loops.get(leg)
         return loop is not None and loop.closing
 
     def _evaluate(self, *legs: Leg) -> None:
-        if self.started:
+        if self.gates.started:
             for leg in legs:
                 self.entries.evaluate(leg, self.quote)
 
     def _set_fault(self, reason: str, message: str | None) -> None:
-        before = reason in self.faults
-        if message is None:
-            self.faults.pop(reason, None)
-        else:
-            self.faults[reason] = message
-        if before != (reason in self.faults):
+        if self.gates.set_fault(reason, message):
             self._evaluate(*Leg)
 
     def _check_data(self) -> None:
         self._set_fault(STALE_DATA, self._freshness.check(self._clock.market()))
 
+    def _ask_latch(self, reason: str, legs: tuple[Leg, ...], message: str) -> None:
+        self.latch_requests.append(LatchRequest(reason, legs, message))
+
     def _check_lots(self) -> None:
-        """Rule R20, as far as the gate: lots and position disagree, so nothing is opened until they agree."""
-        odd = {leg: diff for leg in Leg if (diff := self.ledger.unexplained(leg)) != 0}
-        more = ", ".join(f"{leg} {diff}" for leg, diff in odd.items() if diff > 0)
-        less = ", ".join(f"{leg} {diff}" for leg, diff in odd.items() if diff < 0)
-        self._set_fault(FOREIGN_POSITION, f"position that no fill of ours explains: {more}" if more else None)
-        self._set_fault(EXTERNAL_CHANGE, f"position smaller than our lots: {less}" if less else None)
+        """Rule R20: what the venue holds less than the lots is cut from them, newest first, and the leg latched; what
+        it holds more is foreign, and nothing is opened while it is there."""
+        foreign: list[str] = []
+        for leg in Leg:
+            diff = self.ledger.unexplained(leg)
+            if diff > 0:
+                foreign.append(f"{leg} {diff}")
+            elif diff < 0 and leg not in self.loops:
+                self.ledger.drop_excess_lots(leg)
+                self._ask_latch(EXTERNAL_CHANGE, (leg,), f"{leg} is {-diff} smaller at the venue than our fills say")
+        message = f"position that no fill of ours explains: {', '.join(foreign)}; close it, or flatten the leg"
+        self._set_fault(FOREIGN_POSITION, message if foreign else None)
 
     # -- inside: events
 
@@ -260,15 +301,37 @@ class GridCore:
         self._freshness.on_bar()
         self._check_data()
         self.exits.retry_refused()
-        if self.started and STALE_DATA not in self.faults:
-            self.entries.recentre(quote)
-        self._evaluate(*Leg)
+        self.troubles.on_time(bar.ts)
+        self.plan.on_bar(bar)
+        self._look_at_account()
+        if self.gates.started:
+            self.entries.on_bar(quote, fresh=STALE_DATA not in self.gates.faults)
+            for leg in Leg:
+                self.entries.evaluate(leg, quote)
+
+    def _look_at_account(self) -> None:
+        plan = self.plan
+        if plan.on_account(self.account(), self._clock.market()):
+            self.gates.unknown = {leg: factor is None for leg, factor in plan.factors.items()}
+        self.entries.terms = plan.terms
 
     def _on_fill(self, fill: OrderFilled) -> None:
-        key = self.ledger.filled(fill, self._settings.take_profit_steps)
-        if key is not None:
-            self.exits.cover(key)
+        booked = self.ledger.filled(fill, self.plan.steps[fill.leg])
+        if booked is None:
+            return
+        if booked.lot is not None:
+            self.exits.cover(booked.lot)
             self.entries.evaluate_waiting(fill.leg, self.quote)
+        elif booked.foreign:
+            self._on_foreign_fill(fill)
+
+    def _on_foreign_fill(self, fill: OrderFilled) -> None:
+        """Somebody else traded our leg: liquidation, ADL, a person (F25, R20)."""
+        if fill.side is fill.leg.closing and fill.leg not in self.loops:
+            who = f"{fill.client_order_id} closed {fill.quantity} of {fill.leg} at {fill.price}"
+            self._ask_latch(EXTERNAL_CHANGE, (fill.leg,), who)
+            self.exits.cover_leg(fill.leg)
+        self._check_lots()
 
     def _on_accepted(self, event: OrderAccepted) -> None:
         order = self.ledger.orders.get(event.client_order_id)
@@ -277,6 +340,23 @@ class GridCore:
         self.ledger.set_status(order, OrderStatus.OPEN)
         if order.role is Role.ENTRY:
             self.entries.evaluate_waiting(order.leg, self.quote)
+        elif order.role is not Role.FLATTEN:
+            self.exits.cover(order.lot)
+
+    def _on_ended(self, event: OrderEnded) -> None:
+        order = self.ledger.ended(event.client_order_id)
+        if order is None:
+            return
+        ours = order.status is OrderStatus.CANCELING and event.ending is Ending.CANCELED
+        if event.ending is Ending.TRIGGER_REJECTED:
+            self.exits.condemn(order.lot)
+        elif order.role is Role.ENTRY and event.ending is Ending.EXPIRED and order.post_only and not ours:
+            self.entries.on_refused(order, self.quote, post_only=True)
+        elif order.role in (Role.TAKE_PROFIT, Role.STOP_LOSS) and not ours and self._exits_allowed(order.leg):
+            if self.troubles.on_exit_lost(order, self._clock.market()):
+                self._evaluate(order.leg)
+            self._actions.read()
+        self._on_gone(order)
 
     def _on_rejected(self, event: OrderRejected) -> None:
         order = self.ledger.ended(event.client_order_id)
@@ -284,16 +364,21 @@ class GridCore:
             return
         if (loop := self.loops.get(order.leg)) is not None:
             loop.on_rejected(order, event.reason)
-        if order.role is not Role.TAKE_PROFIT:
+        unsent = event.reason.startswith(NOT_SENT)
+        if not event.post_only and not unsent and self.troubles.on_rejected(event.reason, self._clock.market()):
+            self._evaluate(*Leg)
+        if order.role is Role.ENTRY:
+            if not unsent:
+                self.entries.on_refused(order, self.quote, post_only=event.post_only)
+            self._on_gone(order)
+        elif order.role is Role.FLATTEN:
             self._on_gone(order)
         elif event.post_only:
             self.exits.on_would_take(order)
         else:
-            self.exits.on_refused(order)
+            self.exits.on_refused(order, event.reason)
 
-    def _on_gone(self, order: WorkingOrder | None) -> None:
-        if order is None:
-            return
+    def _on_gone(self, order: WorkingOrder) -> None:
         if order.role is not Role.FLATTEN:
             self.exits.cover(order.lot)
         if order.role is Role.ENTRY:
@@ -303,14 +388,15 @@ class GridCore:
 
     def _engage(self, leg: Leg) -> None:
         if leg not in self.loops:
-            self.loops[leg] = FlattenLoop(leg, self.ledger, self._instrument, self._clock.monotonic())
+            now = self._clock.monotonic()
+            self.loops[leg] = FlattenLoop(leg, self.ledger, self._instrument, now, stops_last=self._settings.stops_last)
 
     def _advance_loops(self) -> None:
-        if not self.started:
+        if not self.gates.started:
             return
         now = self._clock.monotonic()
         for leg, loop in list(self.loops.items()):
-            if self.levels[leg] is LegLevel.FLAT:
+            if self.gates.levels[leg] is LegLevel.FLAT:
                 loop.advance(self._actions, now)
             elif not loop.closing:
                 del self.loops[leg]

@@ -1,27 +1,53 @@
-"""The exits of both legs: every held quantity gets its take-profit, at fills and order events (rules R13 to R15)."""
+"""The exits of both legs: every held quantity gets its stop and its take-profit, at fills and order events.
 
-from collections.abc import Callable
+Rules R13 to R16. A lot whose stop can't rest at the venue (it would trigger at once, or there are too many) is closed
+at market instead: its take-profits are taken back first, so that nothing is closed twice.
+"""
+
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 
 from naut_hedgegrid.domain.grid import Lot, LotKey, OrderStatus, WorkingOrder
-from naut_hedgegrid.domain.values import ZERO, Instrument, Leg
-from naut_hedgegrid.grid.exits import CancelExit, MoveRest, PlaceExit, next_step, uncovered
+from naut_hedgegrid.domain.values import ZERO, Instrument, Leg, OrderKind, Role
+from naut_hedgegrid.grid.exits import (
+    CancelExit,
+    MoveRest,
+    PlaceExit,
+    PlaceStop,
+    market_parts,
+    next_step,
+    next_stop,
+    uncovered,
+)
 from naut_hedgegrid.grid.ledger import Ledger
 from naut_hedgegrid.strategies.hedge_grid_v1.actions import Actions
+
+CANT_REST = ("-2021", "-4142", "-4045")
+"""Codes that refuse a stop for good: it would trigger at once, or the limit of conditional orders is reached."""
+_RETRY_SECONDS = 1.0
+"""A market close of a lot that was refused is tried again after so long; other exits wait for the next bar."""
 
 
 class Exits:
     """Covers lots."""
 
     def __init__(
-        self, ledger: Ledger, instrument: Instrument, actions: Actions, allowed: Callable[[Leg], bool]
+        self,
+        ledger: Ledger,
+        instrument: Instrument,
+        actions: Actions,
+        allowed: Callable[[Leg], bool],
+        now: Callable[[], float],
     ) -> None:
-        """`allowed` says whether exits of a leg may be sent now: it isn't being flattened."""
+        """`allowed` says whether exits of a leg may be sent now: it isn't being flattened. `now` is monotonic."""
         self._ledger = ledger
         self.instrument = instrument
         self._actions = actions
         self._allowed = allowed
+        self._now = now
         self._refused: set[LotKey] = set()
+        self._condemned: dict[LotKey, float] = {}
+        """Lots to be closed at market, and from when on (monotonic seconds) it may be tried."""
 
     def cover_leg(self, leg: Leg) -> None:
         """Cover all lots of a leg."""
@@ -29,53 +55,123 @@ class Exits:
             self.cover(lot.key)
 
     def cover(self, key: LotKey) -> None:
-        """Cover one lot, as far as it can be covered now."""
+        """Cover one lot, as far as it can be covered now. What stands for a lot that is closed is taken back."""
         lot = self._ledger.lot(key)
-        if lot is None or not self._may_cover(key):
-            return
-        match next_step(lot, self._ledger.exits(key), lambda: self._neighbours(key), self.instrument):
-            case PlaceExit(quantity=quantity, price=price):
-                self._actions.submit(self._ledger.new_exit(lot, quantity, price, post_only=True))
-            case CancelExit(order=order):
-                self._actions.cancel(order)
-            case MoveRest() as move:
-                self._ledger.replace_lots(move.applied())
-                self.cover(move.target.key)
-            case None:
-                pass
+        working = self._ledger.working
+        takes, stops = working.takes(key), working.stops(key)
+        if lot is None or lot.open <= 0:
+            self._condemned.pop(key, None)
+            self._cancel(takes)
+            self._cancel(stops)
+        elif not self._may_cover(key):
+            pass
+        elif key in self._condemned:
+            if self._now() >= self._condemned[key]:
+                self._close(lot, takes, stops)
+        elif any(stop.filled > 0 for stop in stops):
+            self._cancel(takes)  # the stop has triggered: it closes the lot
+        else:
+            self._stop(lot, stops)
+            self._take_profit(key, takes)
 
     def on_would_take(self, order: WorkingOrder) -> None:
         """Rule R14: an exit that would cross is sent again at once as a plain limit at the same price."""
         lot = self._ledger.lot(order.lot)
-        if lot is None or order.price is None or not self._may_cover(order.lot):
+        if lot is None or order.price is None or not self._may_cover(order.lot) or order.lot in self._condemned:
             return
-        rest = uncovered(lot, self._ledger.exits(order.lot))
+        rest = uncovered(lot, self._ledger.working.takes(order.lot))
         if rest > 0:
             quantity = min(rest, order.quantity)
-            self._actions.submit(self._ledger.new_exit(lot, quantity, order.price, post_only=False))
+            self._actions.submit(self._ledger.new_take_profit(lot, quantity, order.price, post_only=False))
 
-    def on_refused(self, order: WorkingOrder) -> None:
-        """The venue refused an exit for another reason: read how things are, try again with the next bar."""
-        self._refused.add(order.lot)
+    def on_refused(self, order: WorkingOrder, reason: str) -> None:
+        """The venue refused an exit: a stop that can't rest becomes a market close (R16), anything else is tried again
+        with the next bar, once it is read how things are."""
+        if order.role is Role.STOP_LOSS and order.kind is OrderKind.MARKET:
+            self._condemned[order.lot] = self._now() + _RETRY_SECONDS
+        elif order.role is Role.STOP_LOSS and reason.startswith(CANT_REST):
+            self.condemn(order.lot)
+            return
+        else:
+            self._refused.add(order.lot)
         self._actions.read()
+
+    def condemn(self, key: LotKey) -> None:
+        """Rule R16: the lot's stop can't rest or was refused when it triggered; close it at market."""
+        self._condemned[key] = self._now()
+        self.cover(key)
+
+    def on_timer(self) -> None:
+        """Try market closes again that were refused."""
+        for key in list(self._condemned):
+            self.cover(key)
 
     def retry_refused(self) -> None:
         """A bar has closed."""
+        if not self._refused:
+            return
         refused, self._refused = self._refused, set()
         for key in refused:
             self.cover(key)
 
     def unprotected(self, leg: Leg) -> Decimal:
-        """Held quantity of a leg that no exit stands for."""
-        return sum((uncovered(lot, self._ledger.exits(lot.key)) for lot in self._ledger.lots_of(leg)), ZERO)
+        """Held quantity of a leg that no take-profit stands for (no stop, where there are no take-profits)."""
+        working = self._ledger.working
+        return sum(
+            (
+                max(ZERO, uncovered(lot, (working.takes if lot.take_profit_steps else working.stops)(lot.key)))
+                for lot in self._ledger.lots_of(leg)
+            ),
+            ZERO,
+        )
+
+    def _stop(self, lot: Lot, stops: Sequence[WorkingOrder]) -> None:
+        match next_stop(lot, stops, self.instrument):
+            case PlaceStop(quantity=quantity, trigger=trigger):
+                self._actions.submit(self._ledger.new_stop(lot, quantity, trigger))
+            case CancelExit(order=order):
+                self._actions.cancel(order)
+            case None:
+                pass
+
+    def _take_profit(self, key: LotKey, takes: Sequence[WorkingOrder]) -> None:
+        lot = self._ledger.lot(key)
+        if lot is None:
+            return
+        match next_step(lot, takes, lambda: self._neighbours(key), self.instrument):
+            case PlaceExit(quantity=quantity, price=price):
+                self._actions.submit(self._ledger.new_take_profit(lot, quantity, price, post_only=True))
+            case CancelExit(order=order):
+                self._actions.cancel(order)
+            case MoveRest() as move:
+                self._ledger.replace_lots(move.applied())
+                self.cover(move.source.key)
+                self.cover(move.target.key)
+            case _:
+                pass
+
+    def _close(self, lot: Lot, takes: Sequence[WorkingOrder], stops: Sequence[WorkingOrder]) -> None:
+        if takes or stops:
+            self._cancel(takes)
+            self._cancel([stop for stop in stops if stop.kind is OrderKind.STOP_MARKET])
+            return
+        for part in market_parts(lot.open, self.instrument):
+            held = self._ledger.lot(lot.key)
+            if held is not None:
+                self._actions.submit(self._ledger.new_lot_close(held, part))
+
+    def _cancel(self, orders: Sequence[WorkingOrder]) -> None:
+        for order in orders:
+            if order.status is OrderStatus.OPEN and order.kind is not OrderKind.MARKET:
+                self._actions.cancel(order)
 
     def _may_cover(self, key: LotKey) -> bool:
         return self._allowed(key.leg) and key not in self._refused
 
     def _neighbours(self, key: LotKey) -> list[Lot]:
-        """The leg's other lots that have a resting exit."""
+        """The leg's other lots that have a resting take-profit."""
         return [
             other
             for other in self._ledger.lots_of(key.leg)
-            if other.key != key and any(o.status is OrderStatus.OPEN for o in self._ledger.exits(other.key))
+            if other.key != key and any(o.status is OrderStatus.OPEN for o in self._ledger.working.takes(other.key))
         ]

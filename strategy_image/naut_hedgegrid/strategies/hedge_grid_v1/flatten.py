@@ -3,7 +3,9 @@
 Cancel the leg's orders → wait until each is terminal → read the venue → close exactly what it shows, in parts that the
 venue takes → wait → read again, for ever. It holds no plan that a crash could lose: what to do next follows from the
 ledger, the venue's answer and the clock alone. Entries and take-profits are cancelled in one go, entries first: a fill
-that slips in between is seen by the read, which comes only after all of them are terminal.
+that slips in between is seen by the read, which comes only after all of them are terminal. Stops stay until nothing is
+left to protect, so that a crash in between isn't naked; where the venue would let a stop turn the leg round (the
+backtest), they go first.
 """
 
 from collections.abc import Sequence
@@ -11,9 +13,9 @@ from decimal import Decimal
 from enum import StrEnum
 
 from naut_hedgegrid.domain.grid import OrderStatus, WorkingOrder
-from naut_hedgegrid.domain.values import ZERO, Instrument, Leg, Role
+from naut_hedgegrid.domain.values import ZERO, Instrument, Leg, OrderKind, Role
+from naut_hedgegrid.grid.exits import market_parts
 from naut_hedgegrid.grid.ledger import Ledger
-from naut_hedgegrid.grid.precision import floor_to
 from naut_hedgegrid.strategies.hedge_grid_v1.actions import Actions
 
 ANSWER_SECONDS = 5.0
@@ -39,15 +41,22 @@ class Stage(StrEnum):
 class FlattenLoop:
     """Brings one leg to flat and keeps it there, until it is released."""
 
-    def __init__(self, leg: Leg, ledger: Ledger, instrument: Instrument, now: float) -> None:
+    def __init__(
+        self, leg: Leg, ledger: Ledger, instrument: Instrument, now: float, *, stops_last: bool = True
+    ) -> None:
+        """`stops_last`: stop orders stay until the venue shows nothing that they could close."""
         self.leg = leg
+        self.instrument = instrument
+        """May be replaced while it runs: a close is computed from the newest limits."""
         self.attempts = 0
         """Rounds of closing so far."""
         self.last_error: str | None = None
         self.dust: Decimal | None = None
         """Quantity that can't be closed; None unless the loop ended on it."""
         self._ledger = ledger
-        self._instrument = instrument
+        self._stops_last = stops_last
+        self._empty = False
+        """The venue shows nothing that could be closed."""
         self._stage = Stage.CANCEL
         self._reached = False
         self._began = now
@@ -73,7 +82,7 @@ class FlattenLoop:
 
     def advance(self, actions: Actions, now: float) -> None:
         """Do what has to be done now; called after every event and by timer."""
-        orders = self._ledger.of_leg(self.leg)
+        orders = self._in_the_way()
         match self._stage:
             case Stage.CANCEL:
                 self._cancel(orders, actions, now)
@@ -92,13 +101,14 @@ class FlattenLoop:
         """The venue has answered and the ledger is in line with it."""
         if self._stage is not Stage.READ:
             return
-        if self._ledger.of_leg(self.leg):
+        position = self._ledger.positions[self.leg]
+        self._empty = position < self.instrument.min_qty or self._size_refusals > 1
+        if self._in_the_way():
             self._stage = Stage.CANCEL
             self._leave_flat(now)
             self.advance(actions, now)
             return
-        position = self._ledger.positions[self.leg]
-        if position < self._instrument.min_qty or self._size_refusals > 1:
+        if self._empty:
             self._stage = Stage.DONE
             self._reached = True
             self._due = now + VERIFY_SECONDS
@@ -109,7 +119,7 @@ class FlattenLoop:
         self._leave_flat(now)
         self.attempts += 1
         self._before_close = position
-        for part in self._parts(position):
+        for part in market_parts(position, self.instrument):
             actions.submit(self._ledger.new_close(self.leg, part))
 
     def on_rejected(self, order: WorkingOrder, reason: str) -> None:
@@ -118,6 +128,13 @@ class FlattenLoop:
             self.last_error = reason
             self._size_refusals += reason.startswith(_SIZE_CODES)
 
+    def _in_the_way(self) -> list[WorkingOrder]:
+        """Orders of the leg that have to be terminal before its position is read and closed."""
+        orders = self._ledger.of_leg(self.leg)
+        if self._empty or not self._stops_last:
+            return orders
+        return [order for order in orders if order.kind is not OrderKind.STOP_MARKET]
+
     def _cancel(self, orders: Sequence[WorkingOrder], actions: Actions, now: float) -> None:
         if not orders:
             self._read(actions, now)
@@ -125,7 +142,7 @@ class FlattenLoop:
         overdue = now - self._asked > ANSWER_SECONDS
         again = (OrderStatus.OPEN, OrderStatus.CANCELING) if overdue else (OrderStatus.OPEN,)
         for order in sorted(orders, key=lambda order: order.role is not Role.ENTRY):
-            if order.status in again and order.role is not Role.FLATTEN:
+            if order.status in again and order.kind is not OrderKind.MARKET:
                 actions.cancel(order)
         if overdue:
             self._asked = now
@@ -156,7 +173,9 @@ class FlattenLoop:
     def _watch(self, orders: Sequence[WorkingOrder], actions: Actions, now: float) -> None:
         if orders or self._ledger.positions[self.leg] != (self.dust or ZERO):
             self._stage = Stage.CANCEL
+            self._empty = False
             self._leave_flat(now)
+            orders = self._in_the_way()
             self._cancel(orders, actions, now)
         elif now >= self._due:
             self._read(actions, now)
@@ -169,12 +188,3 @@ class FlattenLoop:
             self._began = now
             self.dust = None
             self._size_refusals = 0
-
-    def _parts(self, position: Decimal) -> list[Decimal]:
-        """Market orders, each at most the largest one, that together close exactly the position."""
-        largest = floor_to(self._instrument.market_max_qty, self._instrument.step_size)
-        parts: list[Decimal] = []
-        while position > largest:
-            parts.append(largest)
-            position -= largest
-        return [*parts, position]

@@ -1,10 +1,6 @@
 """What comes from outside, checked and in the core's own terms."""
 
-from decimal import Decimal
-
-from hedgegrid_api.files import StrategyFile
 from naut_hedgegrid.domain.values import Leg
-from naut_hedgegrid.grid.ladder import GridSettings
 
 _SIDES: dict[str, tuple[Leg, ...]] = {"long": (Leg.LONG,), "short": (Leg.SHORT,), "both": (Leg.LONG, Leg.SHORT)}
 
@@ -30,17 +26,3 @@ def checked_throttle(throttle: float) -> float:
     if not 0.0 <= throttle <= 1.0:
         raise ValueError(f"throttle {throttle} is outside 0.0..1.0")
     return throttle
-
-
-def grid_settings(config: StrategyFile) -> GridSettings:
-    """The strategy file's grid in decimals."""
-    grid = config.grid
-    return GridSettings(
-        step_bps=Decimal(str(grid.step_bps)),
-        levels={Leg.LONG: grid.levels_long, Leg.SHORT: grid.levels_short},
-        base_qty=grid.base_qty,
-        qty_scale=Decimal(str(grid.qty_scale)),
-        recenter_trigger_bps=Decimal(str(grid.recenter_trigger_bps)),
-        max_inventory_quote=grid.max_inventory_quote,
-        take_profit_steps=config.exits.take_profit_steps,
-    )

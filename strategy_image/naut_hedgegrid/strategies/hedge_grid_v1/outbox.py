@@ -48,10 +48,18 @@ class Outbox:
         """Everything has been sent."""
         return not self._steps
 
-    def put(self, changes: Changes, actions: list[Action], now: float) -> None:
+    def put(self, changes: Changes | None, actions: list[Action], now: float) -> None:
         """Take in a step."""
-        stored = self._store.commit(changes) if changes else None
+        stored = self._store.commit(changes) if changes is not None else None
         if not actions and stored is None:
+            return
+        if not self._steps and not self._pumping and (stored is None or stored.done()):
+            self._pumping = True
+            try:
+                self._leave(actions, stored)
+            finally:
+                self._pumping = False
+            self.pump(now)  # what came in meanwhile
             return
         self._steps.append(_Step(actions, stored, now))
         if stored is not None and not stored.done():
@@ -65,7 +73,8 @@ class Outbox:
         self._pumping = True
         try:
             while self._steps and self._ready(self._steps[0], now):
-                self._leave(self._steps.popleft())
+                step = self._steps.popleft()
+                self._leave(step.actions, step.stored)
         finally:
             self._pumping = False
 
@@ -74,9 +83,9 @@ class Outbox:
             return True
         return self._store.failure is not None or now - step.since > PATIENCE_SECONDS
 
-    def _leave(self, step: _Step) -> None:
-        unstored = self._unstored(step.stored)
-        for action in step.actions:
+    def _leave(self, actions: list[Action], stored: Future[None] | None) -> None:
+        unstored = self._unstored(stored)
+        for action in actions:
             if unstored is not None and isinstance(action, Submit) and action.order.role is Role.ENTRY:
                 self._drop(action.order, unstored)
             else:

@@ -15,7 +15,7 @@ from hedgegrid_api.control import (
     Telemetry,
     ThrottleReport,
 )
-from hedgegrid_api.types import KillSwitch, LegLevel, LegState, switch_of
+from hedgegrid_api.types import KillSwitch, LegLevel, LegState, Source, switch_of
 from naut_hedgegrid.domain.values import Leg
 from naut_hedgegrid.grid.bars import SECOND
 from naut_hedgegrid.strategies.hedge_grid_v1.control import Controls
@@ -61,16 +61,24 @@ def _flatten_state(loop: FlattenLoop, monotonic: float, stored: LegState) -> Leg
     return LegState.FLATTENING if stored is LegState.DELIVERED else stored
 
 
-def conditions(core: GridCore, store_error: str | None) -> tuple[PodCondition, ...]:
+def conditions(core: GridCore, controls: Controls, store_error: str | None) -> tuple[PodCondition, ...]:
     """Conditions of the pod: VenueReady, and Ready where the pod knows why the grid can't trade as configured."""
+    latched = next((latch for latch in controls.latches if latch.reason and latch.source is Source.RISK), None)
     venue = PodCondition(type="VenueReady", status=True, reason="Reconciled", message="orders and positions adopted")
     if store_error is not None:
         venue = PodCondition(type="VenueReady", status=False, reason=STORE_FAILED, message=store_error)
     elif not core.started:
         venue = PodCondition(type="VenueReady", status=False, reason="Connecting", message="the venue is not read yet")
-    elif core.faults:
-        reason, message = next(iter(core.faults.items()))
-        venue = PodCondition(type="VenueReady", status=False, reason=reason, message=message)
+    elif (fault := core.gates.first_fault) is not None:
+        venue = PodCondition(type="VenueReady", status=False, reason=fault[0], message=fault[1])
+    elif latched is not None:
+        remedy = f"; release it by rearm or POST /resume with id {latched.id}"
+        venue = PodCondition(
+            type="VenueReady", status=False, reason=latched.reason or "", message=(latched.message or "") + remedy
+        )
+    elif waiting := ", ".join(leg for leg in Leg if core.gates.unknown[leg]):
+        message = f"what funding would cost isn't known: new entries of {waiting} wait"
+        venue = PodCondition(type="VenueReady", status=False, reason="FundingUnknown", message=message)
     if not core.entries.below_minimum:
         return (venue,)
     message = "every rung is below the venue's smallest quantity or notional: raise baseQty, qtyScale or throttle"

@@ -11,9 +11,9 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any, Protocol
 
-from hedgegrid_api.control import ControlDocument, ControlReport
+from hedgegrid_api.control import ControlDocument, ControlReport, Latch
 from hedgegrid_api.files import StrategyFile
-from hedgegrid_api.types import LegLevel
+from hedgegrid_api.types import LegLevel, Source
 from naut_hedgegrid.domain.grid import WorkingOrder
 from naut_hedgegrid.domain.ports import VenueGateway
 from naut_hedgegrid.domain.values import (
@@ -35,11 +35,12 @@ from naut_hedgegrid.strategies.hedge_grid_v1 import report as reports
 from naut_hedgegrid.strategies.hedge_grid_v1.actions import Action, Cancel, Submit
 from naut_hedgegrid.strategies.hedge_grid_v1.clock import Clock, WallClock
 from naut_hedgegrid.strategies.hedge_grid_v1.control import Controls
-from naut_hedgegrid.strategies.hedge_grid_v1.core import GridCore
+from naut_hedgegrid.strategies.hedge_grid_v1.core import NOT_SENT, GridCore
 from naut_hedgegrid.strategies.hedge_grid_v1.figures import Figures, RiskFigure, figures
 from naut_hedgegrid.strategies.hedge_grid_v1.health import STORE_FAILED, Store, StoreHealth
-from naut_hedgegrid.strategies.hedge_grid_v1.inputs import checked_throttle, grid_settings, legs_of
+from naut_hedgegrid.strategies.hedge_grid_v1.inputs import checked_throttle, legs_of
 from naut_hedgegrid.strategies.hedge_grid_v1.outbox import Outbox
+from naut_hedgegrid.strategies.hedge_grid_v1.settings import core_settings
 from naut_hedgegrid.strategies.hedge_grid_v1.switchboard import Switchboard, new_operation_id
 from naut_hedgegrid.strategies.hedge_grid_v1.telemetry import Counts, Telemetry
 
@@ -49,6 +50,9 @@ TIMER_SECONDS = 0.05
 """Interval of the timer that deadlines, pauses and stale data rest on."""
 HELD_SECONDS = 30.0
 """Without a document for so long after a start, resting entries are cancelled."""
+AUDIT_SECONDS = 60.0
+"""The venue's books are compared so often though nothing says that they differ."""
+LOOK_BACK_TRADES = 50
 NO_DOCUMENT = "NoControlDocument"
 CALLBACK_ERROR = "CallbackErrors"
 
@@ -75,9 +79,11 @@ class HedgeGridV1:
         *,
         await_control: bool,
         clock: Clock | None = None,
+        backtest: bool = False,
     ) -> None:
         """`owner` is the grid's part of the client order ids; `snapshot` and `values` are what the store knows;
-        with `await_control` nothing is added until the first document of this start."""
+        with `await_control` nothing is added until the first document of this start; `backtest` says that the venue
+        is the engine's, where a stop may turn a leg round, and that nothing outlives the process."""
         self.instrument = instrument
         self.port = LoopPort()
         self.boot_id = secrets.token_hex(8)
@@ -88,17 +94,12 @@ class HedgeGridV1:
         self._config = config
         self._clock = clock or WallClock()
         self._gateway: VenueGateway | None = None
-        self._began = self._clock.monotonic()
+        self._began = self._audited = self._clock.monotonic()
         self._timer: asyncio.TimerHandle | None = None
         self._monitor: KillSwitchMonitor | None = None
-        self._core = GridCore(
-            grid_settings(config),
-            instrument,
-            Ledger(owner, snapshot),
-            self._clock,
-            bar_seconds=config.execution.bar_seconds,
-            stale_seconds=config.execution.stale_data_seconds,
-        )
+        ledger = Ledger(owner, snapshot)
+        self._core = GridCore(core_settings(config, backtest=backtest), instrument, ledger, self._clock)
+        self._core.restore(values)
         self._telemetry: Telemetry | None = None
         self._store = StoreHealth(store, self._clock.monotonic, self._store_changed)
         self._switchboard = Switchboard(self._store, values, self._clock, self._close_gates, self.port.post)
@@ -213,7 +214,9 @@ class HedgeGridV1:
             self.figures(),
             monotonic=self._clock.monotonic(),
             last_error=self._switchboard.error,
-            pod_conditions=reports.conditions(self._core, self._store.failure or self._switchboard.error),
+            pod_conditions=reports.conditions(
+                self._core, self._switchboard.controls, self._store.failure or self._switchboard.error
+            ),
         )
 
     def figures(self) -> Figures:
@@ -261,7 +264,7 @@ class HedgeGridV1:
     @property
     def data_fresh(self) -> bool:
         """The market can be traded on."""
-        return "StaleData" not in self._core.faults
+        return "StaleData" not in self._core.gates.faults
 
     @property
     def idle(self) -> bool:
@@ -274,8 +277,9 @@ class HedgeGridV1:
         """The engine has taken over the venue's orders; read its books."""
         self.running = True
         self._gateway = gateway
+        self._core.account = gateway.account
         self._schedule()
-        gateway.request_state(self._core.ledger.last_trade_id, self._core.ledger.last_funding_ts)
+        self._request_state(gateway)
 
     def on_venue_state(self, state: VenueState) -> None:
         """Positions, open orders and missed fills as the venue has them."""
@@ -317,6 +321,10 @@ class HedgeGridV1:
             self._guard(lambda: self._core.fault(NO_DOCUMENT, f"no control document for {HELD_SECONDS:.0f} s"))
         self._guard(self._core.on_timer)
         self._store.check()
+        if now - self._audited > AUDIT_SECONDS:
+            self._audited = now
+            self._guard(self._core.audit)
+        self._switchboard.pump()
         self._outbox.pump(now)
 
     def on_error(self, error: Exception) -> None:
@@ -366,10 +374,32 @@ class HedgeGridV1:
         self._guard(lambda: self._core.fault(STORE_FAILED, self._store.failure))
 
     def _close_gates(self, controls: Controls) -> None:
-        self._core.close_gates({leg: controls.level(leg) for leg in Leg})
+        self._core.gates.bar({leg: controls.level(leg) for leg in Leg})
 
     def _with_flatten(self, legs: tuple[Leg, ...]) -> Controls:
         return control.with_api_flatten(self._switchboard.controls, legs, self._clock.wall(), new_operation_id)
+
+    def _latch(self) -> None:
+        """Hold legs back as the grid asks, until somebody releases them."""
+        requests, self._core.latch_requests = self._core.latch_requests, []
+        for request in requests:
+            held = self._switchboard.controls
+            standing = {(latch.reason, latch.leg) for latch in held.latches}
+            leg = control.BOTH if len(request.legs) > 1 else next(iter(request.legs)).value
+            if (request.reason, leg) in standing:
+                continue
+            log.error("held back until it is released: %s: %s", request.reason, request.message)
+            latch = Latch(
+                id=f"latch-{secrets.token_hex(6)}",
+                source=Source.RISK,
+                leg=leg,
+                level=LegLevel.HALTED,
+                since=self._clock.wall(),
+                reason=request.reason,
+                message=request.message,
+            )
+            after = control.with_risk_latch(held, latch, None, self._clock.wall(), new_operation_id)
+            self._switchboard.put_later(after, self._act)
 
     def _flatten_now(self, legs: tuple[Leg, ...]) -> dict[str, Any]:
         answer = snapshots.flatten_answer(self._core, legs)
@@ -398,9 +428,12 @@ class HedgeGridV1:
 
     def _step(self, actions: list[Action]) -> None:
         changes, now = self._core.ledger.drain(), self._clock.monotonic()
-        if self._telemetry is not None and changes:
+        if changes is not None and self._telemetry is not None:
             self._tell(self._telemetry.on_booked, changes, now)
-        self._outbox.put(changes, actions, now)
+        if changes is not None or actions:
+            self._outbox.put(changes, actions, now)
+        if self._core.latch_requests:
+            self._latch()
         if self._switchboard.controls.engagements:
             self._note_reached()
 
@@ -427,11 +460,16 @@ class HedgeGridV1:
             case Cancel(order=order):
                 gateway.cancel(order.client_order_id)
             case _:
-                gateway.request_state(self._core.ledger.last_trade_id, self._core.ledger.last_funding_ts)
+                self._request_state(gateway)
+
+    def _request_state(self, gateway: VenueGateway) -> None:
+        """Fills are asked for again from some way back: one that was overtaken by a later one may still be missing."""
+        ledger = self._core.ledger
+        gateway.request_state(max(0, ledger.last_trade_id - LOOK_BACK_TRADES), ledger.last_funding_ts)
 
     def _dropped(self, order: WorkingOrder, reason: str) -> None:
         """An order that never left counts as refused."""
-        event = OrderRejected(order.client_order_id, reason, post_only=False, ts=self._clock.market())
+        event = OrderRejected(order.client_order_id, NOT_SENT + reason, post_only=False, ts=self._clock.market())
         self.port.post(lambda: self.on_order_event(event))
 
     def _schedule(self) -> None:

@@ -9,6 +9,7 @@ import logging
 import secrets
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
+from dataclasses import dataclass
 from typing import Any
 
 from naut_hedgegrid.domain.values import Leg
@@ -21,6 +22,14 @@ from naut_hedgegrid.strategies.hedge_grid_v1.health import PATIENCE_SECONDS, Sto
 log = logging.getLogger(__name__)
 
 _NAME = "controls"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Pending:
+    after: Controls
+    stored: Future[None]
+    deadline: float
+    then: Callable[[], None]
 
 
 class Switchboard:
@@ -45,6 +54,7 @@ class Switchboard:
         self._clock = clock
         self._close_gates = close_gates
         self._wake = wake
+        self._pending: list[_Pending] = []
 
     async def put(self, after: Controls) -> None:
         """Take new controls; returns when they are stored, or will have to act from memory."""
@@ -73,6 +83,28 @@ class Switchboard:
         """The store has written everything that it was given, what it had refused before too."""
         if self._unstored is not None:
             self._delivered(self._unstored)
+
+    def put_later(self, after: Controls, then: Callable[[], None]) -> None:
+        """Take new controls without waiting; `then` is called once they are stored, or have to act from memory."""
+        if (stored := self._begin(after)) is None:
+            return
+        self._pending.append(_Pending(after, stored, self._clock.monotonic() + PATIENCE_SECONDS, then))
+        if not stored.done():
+            stored.add_done_callback(lambda _: self._wake(self.pump))
+        self.pump()
+
+    def pump(self) -> None:
+        """Go on with what was put later: what is stored, and what has waited long enough."""
+        now = self._clock.monotonic()
+        ready = [one for one in self._pending if one.stored.done() or now >= one.deadline]
+        self._pending = [one for one in self._pending if one not in ready]
+        for one in ready:
+            error = one.stored.exception() if one.stored.done() else TimeoutError()
+            if isinstance(error, Exception):
+                self._failed(error, one.stored, one.after)
+            else:
+                self._delivered(one.after)
+            one.then()
 
     def note_reached(self, legs: Mapping[Leg, bool]) -> None:
         """Legs have reached what is asked of them, or lost it again."""
