@@ -18,6 +18,7 @@ from naut_hedgegrid.domain.values import AccountState, Leg, OrderEvent, OrderKin
 from naut_hedgegrid.grid.records import Changes, Snapshot
 from naut_hedgegrid.store.null import NullStore
 from naut_hedgegrid.store.sqlite import SqliteStore
+from naut_hedgegrid.strategies.hedge_grid_v1.risk_monitor import RiskMonitor
 from naut_hedgegrid.strategies.hedge_grid_v1.strategy import HedgeGridV1
 from naut_hedgegrid.venues.sim.book import Book
 from naut_hedgegrid.venues.sim.faults import Faults
@@ -168,10 +169,14 @@ class Rig:
         await_control: bool = False,
         stored: bool = False,
         faults: Faults | None = None,
+        risk: bool = False,
     ) -> None:
+        """With `risk` the built-in monitor is attached, as the runners do."""
         self.folder = folder
         self.config = config or strategy_file()
-        self.rules = VenueRules.of(venue or venue_file())
+        self.file = venue or venue_file()
+        self.rules = VenueRules.of(self.file)
+        self.risk = risk
         self.faults = faults or Faults()
         self.clock = TestClock()
         self.book = Book(folder / "venue.sqlite", self.rules, self.faults, wall_clock=lambda: self.clock.ts)
@@ -199,6 +204,9 @@ class Rig:
             await_control=await_control,
             clock=self.clock,
         )
+        if self.risk:
+            file = self.file
+            self.strategy.attach_kill_switch(RiskMonitor(file.tiers, file.margin_type, file.leverage))
         self.venue.strategy = self.strategy
         self.strategy.on_start(self.venue)
         self.pump()

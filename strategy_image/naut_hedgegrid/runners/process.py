@@ -11,7 +11,7 @@ import logging
 import signal
 from contextlib import AsyncExitStack
 
-from hedgegrid_api.files import VenueFile
+from hedgegrid_api.files import VenueFile, settled
 from naut_hedgegrid.config import ConfigError, load_strategy_file, load_venue_file
 from naut_hedgegrid.engine.agreement import VenueDisagreementError
 from naut_hedgegrid.engine.node import NodeError, SimNode
@@ -24,6 +24,7 @@ from naut_hedgegrid.runners.stopping import wind_down
 from naut_hedgegrid.store.broken import open_store
 from naut_hedgegrid.store.errors import StoreError
 from naut_hedgegrid.strategies.hedge_grid_v1.clock import ReplayClock, WallClock
+from naut_hedgegrid.strategies.hedge_grid_v1.risk_monitor import RiskMonitor
 from naut_hedgegrid.strategies.hedge_grid_v1.strategy import HedgeGridV1
 from naut_hedgegrid.strategies.hedge_grid_v1.switchboard import stored_controls
 from naut_hedgegrid.venues.instrument import instrument_of
@@ -62,7 +63,7 @@ async def run_process(options: Options, identity: Identity) -> int:
 
 async def _run(options: Options, identity: Identity, stop: asyncio.Event) -> None:
     strategy_file = load_strategy_file(options.strategy_config)
-    venue_file = load_venue_file(options.venue_config)
+    venue_file = settled(strategy_file, load_venue_file(options.venue_config))
     market = market_of(venue_file)
     keys = _keys(options)
     async with AsyncExitStack() as stack:
@@ -79,6 +80,7 @@ async def _run(options: Options, identity: Identity, stop: asyncio.Event) -> Non
             await_control=options.await_control,
             clock=WallClock() if market.wall_clock else ReplayClock(),
         )
+        strategy.attach_kill_switch(RiskMonitor(venue_file.tiers, venue_file.margin_type, venue_file.leverage))
         strategy.port.bind()
         stack.callback(strategy.port.release)
         node = SimNode(

@@ -107,7 +107,7 @@ class GridCore:
             if self.gates.levels[leg] is LegLevel.FLAT:
                 self._engage(leg)
             self.exits.cover_leg(leg)
-        self._look_at_account()
+        self._look_at_account(self.account())
         self._evaluate(*Leg)
         self._advance_loops()
         return self._actions.take()
@@ -120,19 +120,19 @@ class GridCore:
         self._freshness.on_quote(quote)
         bar = self._bars.update(quote.mid, quote.ts)
         if bar is not None:
-            self._on_bar(bar, quote)
+            self._on_bar(bar, quote, self.account())
         elif first:
-            self._look_at_account()
+            self._look_at_account(self.account())
             self._evaluate(*Leg)
         return self._actions.take()
 
-    def on_bar(self, bar: Bar) -> list[Action]:
+    def on_bar(self, bar: Bar, account: AccountState | None) -> list[Action]:
         """A bar has closed, where the market comes in bars: bid = ask = mid = mark = its close."""
         close = bar.close
         quote = self.quote = Quote(close, close, close, bar.ts)
         self._clock.saw(bar.ts)
         self._freshness.on_quote(quote)
-        self._on_bar(bar, quote)
+        self._on_bar(bar, quote, account)
         return self._actions.take()
 
     def on_funding(self, settled: FundingSettled) -> list[Action]:
@@ -296,22 +296,22 @@ class GridCore:
 
     # -- inside: events
 
-    def _on_bar(self, bar: Bar, quote: Quote) -> None:
+    def _on_bar(self, bar: Bar, quote: Quote, account: AccountState | None) -> None:
         self.last_bar = bar
         self._freshness.on_bar()
         self._check_data()
         self.exits.retry_refused()
         self.troubles.on_time(bar.ts)
         self.plan.on_bar(bar)
-        self._look_at_account()
+        self._look_at_account(account)
         if self.gates.started:
             self.entries.on_bar(quote, fresh=STALE_DATA not in self.gates.faults)
             for leg in Leg:
                 self.entries.evaluate(leg, quote)
 
-    def _look_at_account(self) -> None:
+    def _look_at_account(self, account: AccountState | None) -> None:
         plan = self.plan
-        if plan.on_account(self.account(), self._clock.market()):
+        if plan.on_account(account, self._clock.market()):
             self.gates.unknown = {leg: factor is None for leg, factor in plan.factors.items()}
         self.entries.terms = plan.terms
 

@@ -15,7 +15,7 @@ from hedgegrid_api.control import (
     Telemetry,
     ThrottleReport,
 )
-from hedgegrid_api.types import KillSwitch, LegLevel, LegState, Source, switch_of
+from hedgegrid_api.types import KillSwitch, LegLevel, LegState, switch_of
 from naut_hedgegrid.domain.values import Leg
 from naut_hedgegrid.grid.bars import SECOND
 from naut_hedgegrid.strategies.hedge_grid_v1.control import Controls
@@ -36,6 +36,8 @@ _PROGRESS = (
 """From the least finished to the most finished engagement."""
 FINISHED = frozenset({LegState.HALTED, LegState.DUST, LegState.FLAT})
 """States in which a leg is as it was asked to be."""
+RISK_TRIP = "RiskTrip"
+"""Reason of the latch of a trip: it says nothing of the venue."""
 _CENT = Decimal("0.00000001")
 
 
@@ -63,7 +65,7 @@ def _flatten_state(loop: FlattenLoop, monotonic: float, stored: LegState) -> Leg
 
 def conditions(core: GridCore, controls: Controls, store_error: str | None) -> tuple[PodCondition, ...]:
     """Conditions of the pod: VenueReady, and Ready where the pod knows why the grid can't trade as configured."""
-    latched = next((latch for latch in controls.latches if latch.reason and latch.source is Source.RISK), None)
+    latched = next((latch for latch in controls.latches if latch.reason not in (None, RISK_TRIP)), None)
     venue = PodCondition(type="VenueReady", status=True, reason="Reconciled", message="orders and positions adopted")
     if store_error is not None:
         venue = PodCondition(type="VenueReady", status=False, reason=STORE_FAILED, message=store_error)
@@ -134,6 +136,7 @@ def control_report(
             legs=LegReports(long=legs[Leg.LONG], short=legs[Leg.SHORT]),
         ),
         latches=controls.latches,
+        trip=controls.trip,
         conditions=pod_conditions,
         telemetry=_telemetry(core, numbers),
     )
@@ -178,6 +181,7 @@ def _telemetry(core: GridCore, numbers: Figures) -> Telemetry:
         margin_ratio=None if numbers.margin_ratio is None else float(numbers.margin_ratio),
         equity=_money(numbers.equity),
         funding_rate=None if numbers.funding_rate is None else float(numbers.funding_rate),
+        regime=core.plan.regime,
         last_bar_time=datetime.fromtimestamp(bar.ts / SECOND, UTC) if bar is not None else None,
     )
 
