@@ -16,10 +16,12 @@ from hedgegrid_api.control import ControlDocument
 from hedgegrid_api.files import StrategyFile, VenueFile
 from naut_hedgegrid.domain.values import AccountState, Leg, OrderEvent, OrderKind, OrderRequest, Quote, Side, VenueState
 from naut_hedgegrid.grid.records import Changes, Snapshot
+from naut_hedgegrid.store.broken import open_store
 from naut_hedgegrid.store.null import NullStore
-from naut_hedgegrid.store.sqlite import SqliteStore
+from naut_hedgegrid.store.protocol import GridStore
 from naut_hedgegrid.strategies.hedge_grid_v1.risk_monitor import RiskMonitor
 from naut_hedgegrid.strategies.hedge_grid_v1.strategy import HedgeGridV1
+from naut_hedgegrid.strategies.hedge_grid_v1.switchboard import stored_controls
 from naut_hedgegrid.venues.sim.book import Book
 from naut_hedgegrid.venues.sim.faults import Faults
 from naut_hedgegrid.venues.sim.places import Place
@@ -97,13 +99,30 @@ class MemoryStore(NullStore):
         return future
 
 
-class WaitingStore(SqliteStore):
-    """The real store; each write is awaited, since there is no loop to come back to."""
+class WaitingStore:
+    """A real store, or what stands in for one; a write is awaited, since there is no loop to come back to."""
+
+    def __init__(self, store: GridStore) -> None:
+        self.store = store
+        self.patience = 10.0
+        """Seconds of real time; 0 for a store that hangs."""
+
+    @property
+    def path(self) -> Path | None:
+        return self.store.path
+
+    @property
+    def failure(self) -> str | None:
+        return self.store.failure
 
     def commit(self, changes: Changes, *, durable: bool = False) -> Future[None]:
-        future = super().commit(changes, durable=durable)
-        future.exception(10)
+        future = self.store.commit(changes, durable=durable)
+        if self.patience:
+            future.exception(self.patience)
         return future
+
+    def close(self) -> None:
+        self.store.close()
 
 
 @dataclass
@@ -189,8 +208,9 @@ class Rig:
         """A new process of the strategy on the same book (and store, if there is one)."""
         snapshot, values = Snapshot(), {}
         if self.stored:
-            self.store: Any = WaitingStore(self.folder / "grid.sqlite", OWNER, INSTRUMENT)
-            snapshot, values = self.store.load()
+            kept = open_store(self.folder / "grid.sqlite", OWNER, INSTRUMENT, stored_controls)
+            self.store: Any = WaitingStore(kept.store)
+            snapshot, values = kept.snapshot, kept.values
         else:
             self.store = MemoryStore()
         self.venue = DirectVenue(self.book, self.clock)
