@@ -104,8 +104,9 @@ class WaitingStore:
 
     def __init__(self, store: GridStore) -> None:
         self.store = store
-        self.patience = 10.0
-        """Seconds of real time; 0 for a store that hangs."""
+        self.hangs = False
+        """Writes aren't awaited; their answers come with `catch_up`, on the test's thread."""
+        self._unanswered: list[tuple[Future[None], Future[None]]] = []
 
     @property
     def path(self) -> Path | None:
@@ -117,9 +118,19 @@ class WaitingStore:
 
     def commit(self, changes: Changes, *, durable: bool = False) -> Future[None]:
         future = self.store.commit(changes, durable=durable)
-        if self.patience:
-            future.exception(self.patience)
-        return future
+        if not self.hangs:
+            future.exception(10)
+            return future
+        answer: Future[None] = Future()
+        self._unanswered.append((future, answer))
+        return answer
+
+    def catch_up(self) -> bool:
+        """Pass on the answers that have come; whether there are no more to come."""
+        while self._unanswered and self._unanswered[0][0].done():
+            future, answer = self._unanswered.pop(0)
+            answer.set_result(future.result())
+        return not self._unanswered
 
     def close(self) -> None:
         self.store.close()

@@ -41,7 +41,8 @@ class Booked:
 class Ledger:
     """Positions, lots and working orders of one grid."""
 
-    def __init__(self, owner: str, snapshot: Snapshot) -> None:
+    def __init__(self, owner: str, snapshot: Snapshot, step_bps: Decimal) -> None:
+        """`step_bps` is the configured step: what counts for a lot whose ladder the store doesn't know."""
         self.owner = owner
         self._changes = Changes()
         self.working = WorkingOrders(snapshot.orders)
@@ -66,6 +67,7 @@ class Ledger:
         self.totals = snapshot.totals
         self.last_trade_id = snapshot.last_trade_id
         self.last_funding_ts = snapshot.last_funding_ts
+        self._step_bps = step_bps
         self._next_n = snapshot.next_n
         self._next_seq = 1 + max((lot.seq for lot in snapshot.lots), default=-1)
         self._seen: set[int] = set(snapshot.recent_trade_ids)
@@ -145,10 +147,11 @@ class Ledger:
         if order.role is Role.ENTRY:
             self.version[order.leg] += 1
 
-    def filled(self, fill: OrderFilled, steps: ExitSteps) -> Booked | None:
+    def filled(self, fill: OrderFilled, steps: ExitSteps, *, resting: bool = False) -> Booked | None:
         """Book a fill; None for one that was booked before.
 
-        `steps` are frozen into a lot that the fill opens.
+        `steps` are frozen into a lot that the fill opens; `resting` says of an order that the books don't know that the
+        venue still has it.
         """
         if fill.trade_id in self._seen:
             return None
@@ -167,9 +170,9 @@ class Ledger:
         if ident is not None and ident.role is not Role.FLATTEN:
             key = LotKey(ident.leg, ident.level, ident.n)
             if opening:
-                self._opened(key, fill, order, steps)
+                self._opened(key, fill, order, steps, done=order is None and not resting)
             else:
-                self._closed(key, fill.quantity)
+                self._closed(key, fill.quantity, ident.part)
         elif not opening:
             self._cut(fill.leg, fill.quantity)
         if order is not None:
@@ -213,10 +216,13 @@ class Ledger:
         Fills that were missed are booked. An order that the venue doesn't have is terminal, unless it is still on its
         way there (after a start nothing is). Orders of ours that the books don't know are taken in by their ids.
         """
+        if start and self._next_n == 0:
+            self._next_n = self._first_free_n(state)
         for settled in state.funding:
             self.settled(settled)
+        resting = {order.client_order_id for order in state.open_orders}
         for fill in state.fills:
-            self.filled(fill, steps[fill.leg])
+            self.filled(fill, steps[fill.leg], resting=fill.client_order_id in resting)
         self._adopt_orders(state, start=start)
         if start:
             working = {order.lot for order in self.orders.values() if order.role is Role.ENTRY}
@@ -228,6 +234,17 @@ class Ledger:
             self.version[leg] += 1
 
     # -- inside
+
+    def _first_free_n(self, state: VenueState) -> int:
+        """Without a store: a running number that no order of ours has that the venue tells of."""
+        ids = (parse(one.client_order_id, self.owner) for one in (*state.open_orders, *state.fills))
+        return max((ident.n + 1 for ident in ids if ident is not None), default=0) % WRAP
+
+    def _step_at(self, price: Decimal | None) -> Decimal:
+        """Step of an order that the books don't know: the ladder's, or what the configuration makes of its price."""
+        if self.ladder is not None:
+            return self.ladder.step
+        return ZERO if price is None else price * self._step_bps / 10_000
 
     def _adopt_orders(self, state: VenueState, *, start: bool) -> None:
         at_venue = {order.client_order_id: order for order in state.open_orders}
@@ -297,28 +314,29 @@ class Ledger:
             self._changes.lots[lot.key] = lot
         self.version[leg] += 1
 
-    def _opened(self, key: LotKey, fill: OrderFilled, order: WorkingOrder | None, steps: ExitSteps) -> None:
+    def _opened(
+        self, key: LotKey, fill: OrderFilled, order: WorkingOrder | None, steps: ExitSteps, *, done: bool
+    ) -> None:
         lot = self.lot(key)
         if lot is None:
             price = order.request().price if order is not None else fill.price
-            step = order.step if order is not None else self.ladder.step if self.ladder is not None else ZERO
             lot = Lot(
                 key,
                 self._next_seq,
                 fill.price if price is None else price,
-                step,
+                order.step if order is not None else self._step_at(fill.price),
                 steps.take_profit,
-                entry_done=order is None,
+                entry_done=done,
                 stop_loss_steps=steps.stop_loss,
             )
             self._next_seq += 1
         self._put(replace(lot, bought=lot.bought + fill.quantity))
 
-    def _closed(self, key: LotKey, quantity: Decimal) -> None:
+    def _closed(self, key: LotKey, quantity: Decimal, part: int) -> None:
         lot = self.lot(key)
         own = min(quantity, lot.open) if lot is not None else ZERO
         if lot is not None:
-            self._put(replace(lot, sold=lot.sold + own))
+            self._put(replace(lot, sold=lot.sold + own, next_part=max(lot.next_part, part + 1)))
         if quantity > own:
             self._cut(key.leg, quantity - own)
 
@@ -332,13 +350,12 @@ class Ledger:
             quantity -= part
 
     def _take_in(self, found: VenueOrder, ident: OrderId) -> None:
-        step = self.ladder.step if self.ladder is not None else ZERO
         order = working_order(
             ident,
             found.kind,
             found.quantity,
             found.price,
-            step,
+            self._step_at(found.price),
             post_only=found.post_only,
             trigger=found.trigger_price,
         )

@@ -113,8 +113,9 @@ class HedgeGridV1:
         self._verdict: Verdict | None = None
         self._values = values
         self._keeps_state = not backtest
-        ledger = Ledger(owner, snapshot)
-        self._core = GridCore(core_settings(config, backtest=backtest), instrument, ledger, self._clock)
+        settings = core_settings(config, backtest=backtest)
+        ledger = Ledger(owner, snapshot, settings.grid.step_bps)
+        self._core = GridCore(settings, instrument, ledger, self._clock)
         self._core.restore(values)
         self._telemetry: Telemetry | None = None
         self._store = StoreHealth(store, self._clock.monotonic, self._store_changed)
