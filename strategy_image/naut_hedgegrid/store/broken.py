@@ -4,6 +4,7 @@ The process lives on with it, for it can still cancel, close and answer; a proce
 can't be told to flatten.
 """
 
+import logging
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -17,6 +18,8 @@ from naut_hedgegrid.store.opening import locked
 from naut_hedgegrid.store.protocol import AuditEntry, AuditRecord, GridStore, Page
 from naut_hedgegrid.store.samples import Point, Resolution, Sample
 from naut_hedgegrid.store.sqlite import SqliteStore
+
+log = logging.getLogger(__name__)
 
 
 class BrokenStore:
@@ -101,6 +104,7 @@ def open_store(path: Path, owner: str, instrument: str, check: Callable[[Mapping
     except StoreError as error:
         if error.problem is StoreProblem.IN_USE:
             raise
+        log.error("entries stop, exits stay, a kill works from memory: %s", error)
         return OpenedStore(BrokenStore(error))
     return OpenedStore(store, snapshot, values)
 
