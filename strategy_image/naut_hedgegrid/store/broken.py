@@ -104,9 +104,11 @@ def open_store(path: Path, owner: str, instrument: str, check: Callable[[Mapping
     except StoreError as error:
         if error.problem is StoreProblem.IN_USE:
             raise
-        log.error("entries stop, exits stay, a kill works from memory: %s", error)
-        return OpenedStore(BrokenStore(error))
-    return OpenedStore(store, snapshot, values)
+        broken = BrokenStore(error)
+    else:
+        return OpenedStore(store, snapshot, values)
+    log.error("entries stop, exits stay, a kill works from memory: %s", broken.failure)
+    return OpenedStore(broken)
 
 
 def _checked(path: Path, values: Mapping[str, Any], check: Callable[[Mapping[str, Any]], object]) -> None:
