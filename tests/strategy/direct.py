@@ -5,6 +5,7 @@ can stop, reorder or lose what is on its way.
 """
 
 from collections import deque
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -14,7 +15,17 @@ from typing import Any
 
 from hedgegrid_api.control import ControlDocument
 from hedgegrid_api.files import StrategyFile, VenueFile
-from naut_hedgegrid.domain.values import AccountState, Leg, OrderEvent, OrderKind, OrderRequest, Quote, Side, VenueState
+from naut_hedgegrid.domain.values import (
+    AccountState,
+    FundingSettled,
+    Instrument,
+    Leg,
+    OrderKind,
+    OrderRequest,
+    Quote,
+    Side,
+    VenueState,
+)
 from naut_hedgegrid.grid.records import Changes, Snapshot
 from naut_hedgegrid.store.broken import open_store
 from naut_hedgegrid.store.null import NullStore
@@ -23,6 +34,7 @@ from naut_hedgegrid.strategies.hedge_grid_v1.risk_monitor import RiskMonitor
 from naut_hedgegrid.strategies.hedge_grid_v1.strategy import HedgeGridV1
 from naut_hedgegrid.strategies.hedge_grid_v1.switchboard import stored_controls
 from naut_hedgegrid.venues.sim.book import Book
+from naut_hedgegrid.venues.sim.changes import BookEvent
 from naut_hedgegrid.venues.sim.faults import Faults
 from naut_hedgegrid.venues.sim.places import Place
 from naut_hedgegrid.venues.sim.rules import VenueRules
@@ -147,7 +159,7 @@ class DirectVenue:
     """Events stay in the queue until `pump` is called."""
     lost: bool = False
     """Commands go nowhere."""
-    queue: deque[OrderEvent | VenueState] = field(default_factory=deque)
+    queue: deque[BookEvent | VenueState] = field(default_factory=deque)
     submitted: list[OrderRequest] = field(default_factory=list)
     cancelled: list[str] = field(default_factory=list)
 
@@ -176,10 +188,15 @@ class DirectVenue:
         if not self.queue:
             return
         event = self.queue.popleft()
-        if isinstance(event, VenueState):
-            self.strategy.on_venue_state(event)
-        else:
-            self.strategy.on_order_event(event)
+        match event:
+            case VenueState():
+                self.strategy.on_venue_state(event)
+            case FundingSettled():
+                self.strategy.on_funding(event)
+            case Instrument():
+                self.strategy.on_instrument(event)
+            case _:
+                self.strategy.on_order_event(event)
 
     def pump(self) -> None:
         """Deliver what is queued, and what that brings about."""
@@ -269,6 +286,11 @@ class Rig:
         quote = Quote(D(price), D(price), D(price), self.clock.ts)
         self.venue.queue.extend(self.book.on_quote(quote, Place("test", str(self._tick))))
         return quote
+
+    def happen(self, change: Callable[[Book], Sequence[BookEvent] | None]) -> None:
+        """Something happens at the venue that no order of the strategy brings about."""
+        self.venue.queue.extend(change(self.book) or ())
+        self.pump()
 
     def foreign(self, side: Side, leg: Leg, price: str | int, quantity: str, name: str = "by-hand") -> None:
         """Somebody else sends a limit order."""

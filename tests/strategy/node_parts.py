@@ -158,6 +158,11 @@ class Recorder:
         side = leg.closing if close else leg.opening
         self.venue.submit(OrderRequest(identity, leg, side, OrderKind.LIMIT, D(quantity), D(price), post_only))
 
+    def stop(self, identity: str, leg: Leg, quantity: str | Decimal, trigger: str | Decimal) -> None:
+        """Send a stop that closes."""
+        order = OrderRequest(identity, leg, leg.closing, OrderKind.STOP_MARKET, D(quantity), trigger_price=D(trigger))
+        self.venue.submit(order)
+
     def market(self, identity: str, leg: Leg, quantity: str | Decimal, *, close: bool = False) -> None:
         """Send a market order."""
         side = leg.closing if close else leg.opening

@@ -1,6 +1,6 @@
 """A book in a temporary folder, and short words for what happens to it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -9,8 +9,10 @@ from typing import Any
 
 from hedgegrid_api.files import VenueFile
 from naut_hedgegrid.domain.values import (
+    FundingSettled,
+    Instrument,
     Leg,
-    OrderEvent,
+    OrderEnded,
     OrderFilled,
     OrderKind,
     OrderRejected,
@@ -19,9 +21,11 @@ from naut_hedgegrid.domain.values import (
     Side,
 )
 from naut_hedgegrid.venues.sim.book import Book
+from naut_hedgegrid.venues.sim.changes import BookEvent
 from naut_hedgegrid.venues.sim.faults import Faults
 from naut_hedgegrid.venues.sim.places import Place
 from naut_hedgegrid.venues.sim.rules import VenueRules
+from naut_hedgegrid.venues.sim.settlement import FundingRates
 
 D = Decimal
 SECOND = 1_000_000_000
@@ -42,42 +46,54 @@ class Desk:
 
     book: Book
     ts: int = NOON
-    events: list[OrderEvent] = field(default_factory=list)
+    events: list[BookEvent] = field(default_factory=list)
 
-    def price(self, bid: str | Decimal, *, ask: str | Decimal | None = None, seconds: float = 1) -> list[OrderEvent]:
+    def price(self, bid: str | Decimal, *, ask: str | Decimal | None = None, seconds: float = 1) -> list[BookEvent]:
         """The market moves; the ask is a tick above the bid unless given."""
         self.ts += int(seconds * SECOND)
         bid = D(bid)
         ask = bid + TICK if ask is None else D(ask)
-        return self._saw(self.book.on_quote(Quote(bid, ask, (bid + ask) / 2, self.ts), Place("test", str(self.ts))))
+        return self.saw(self.book.on_quote(Quote(bid, ask, (bid + ask) / 2, self.ts), Place("test", str(self.ts))))
 
     def limit(
         self, identity: str, leg: Leg, quantity: str, price: str, *, close: bool = False, post_only: bool = False
-    ) -> list[OrderEvent]:
+    ) -> list[BookEvent]:
         """Send a limit order."""
         return self.send(
             OrderRequest(identity, leg, _side(leg, close), OrderKind.LIMIT, D(quantity), D(price), post_only)
         )
 
-    def market(self, identity: str, leg: Leg, quantity: str, *, close: bool = False) -> list[OrderEvent]:
+    def stop(self, identity: str, leg: Leg, quantity: str, trigger: str, *, close: bool = True) -> list[BookEvent]:
+        """Send a stop that closes at market."""
+        side = _side(leg, close)
+        return self.send(
+            OrderRequest(identity, leg, side, OrderKind.STOP_MARKET, D(quantity), trigger_price=D(trigger))
+        )
+
+    def market(self, identity: str, leg: Leg, quantity: str, *, close: bool = False) -> list[BookEvent]:
         """Send a market order."""
         return self.send(OrderRequest(identity, leg, _side(leg, close), OrderKind.MARKET, D(quantity)))
 
-    def send(self, order: OrderRequest) -> list[OrderEvent]:
+    def send(self, order: OrderRequest) -> list[BookEvent]:
         """Send an order."""
-        return self._saw(self.book.submit(order, self.ts))
+        return self.saw(self.book.submit(order, self.ts))
 
-    def cancel(self, identity: str) -> list[OrderEvent]:
+    def cancel(self, identity: str) -> list[BookEvent]:
         """Cancel an order."""
-        return self._saw(self.book.cancel(identity, self.ts))
+        return self.saw(self.book.cancel(identity, self.ts))
+
+    def saw(self, events: list[BookEvent]) -> list[BookEvent]:
+        """Something happened at the venue."""
+        self.events += events
+        return events
+
+    def open(self) -> list[str]:
+        """Ids of the open orders, oldest first."""
+        return [order.client_order_id for order in self.book.state(10**12).open_orders]
 
     def quantity(self, leg: Leg) -> Decimal:
         """A leg's position."""
         return self.book.state(0).positions[leg].quantity
-
-    def _saw(self, events: list[OrderEvent]) -> list[OrderEvent]:
-        self.events += events
-        return events
 
 
 def _side(leg: Leg, close: bool) -> Side:
@@ -85,21 +101,33 @@ def _side(leg: Leg, close: bool) -> Side:
 
 
 @contextmanager
-def desk(path: Path, faults: Faults | None = None, **changes: Any) -> Iterator[Desk]:
+def desk(
+    path: Path, faults: Faults | None = None, funding_rates: FundingRates | None = None, **changes: Any
+) -> Iterator[Desk]:
     """A desk at the book of that path."""
-    book = Book(path, rules(**changes), faults)
+    book = Book(path, rules(**changes), faults, funding_rates=funding_rates)
     try:
         yield Desk(book, ts=max(NOON, book.standing.ts))
     finally:
         book.close()
 
 
-def fills(events: list[OrderEvent]) -> list[OrderFilled]:
+def fills(events: Sequence[BookEvent]) -> list[OrderFilled]:
     """The fills among events."""
     return [event for event in events if isinstance(event, OrderFilled)]
 
 
-def reason(events: list[OrderEvent]) -> str:
+def told(events: Sequence[BookEvent]) -> list[tuple[str, str]]:
+    """Client order id and kind of event (the ending of an order's end), in order."""
+    found: list[tuple[str, str]] = []
+    for event in events:
+        assert not isinstance(event, FundingSettled | Instrument)
+        kind = event.ending.value if isinstance(event, OrderEnded) else type(event).__name__
+        found.append((event.client_order_id, kind))
+    return found
+
+
+def reason(events: Sequence[BookEvent]) -> str:
     """Why the one order was refused."""
     (event,) = events
     assert isinstance(event, OrderRejected), event

@@ -144,3 +144,69 @@ def test_what_a_start_reads_does_not_grow_with_what_has_ended(tmp_path: Path) ->
             plan = str(db.execute("explain query plan " + query, ("x",) * query.count("?")).fetchall())
             assert "INDEX" in plan, plan
             assert "SCAN orders'" not in plan, plan
+
+
+LAYOUT_1 = Path(__file__).with_name("book_layout_1.sql").read_text()
+
+
+def _of_layout_1(path: Path) -> Path:
+    with sqlite3.connect(path) as db:
+        db.executescript(LAYOUT_1)
+    return path
+
+
+def test_a_book_of_the_last_release_keeps_everything(tmp_path: Path) -> None:
+    path = _of_layout_1(tmp_path / "book")
+    with desk(path, funding_interval_hours=1) as at:
+        state, account = at.book.state(0), at.book.account()
+        assert (state.positions[LONG].quantity, state.positions[SHORT].quantity) == (D("0.007"), D("0.004"))
+        assert state.positions[SHORT].entry_price == D(50_125)
+        assert [(order.client_order_id, order.leaves) for order in state.open_orders] == [
+            ("tp", D("0.007")),
+            ("entry", D("0.003")),
+        ]
+        assert [fill.client_order_id for fill in state.fills] == ["long", "short", "entry"]
+        assert [settled.cash[LONG] for settled in state.funding] == [D("-0.03500004")]
+        assert (account.wallet, account.funding_paid, account.transfers) == (D("9999.71989963"), D("-0.02000002"), 0)
+        assert at.book.standing.place == Place("test", "1700053302000000000")
+        at.stop("stop", LONG, "0.007", "49000")
+        at.book.transfer(D(100))
+        assert fills(at.price("50500.1"))[0].quantity == D("0.003")
+    with desk(path, funding_interval_hours=1) as at, Audit(path) as audit:
+        assert [order.trigger_price for order in at.book.state(0).open_orders] == [None, D(49_000)]
+        assert at.book.account().transfers == 100
+        assert [(command.client_order_id, command.trigger_price) for command in audit.order_log()[-3:]] == [
+            ("gone", None),
+            ("gone", None),
+            ("stop", D(49_000)),
+        ]
+
+
+def test_both_layouts_end_up_with_the_same_columns(tmp_path: Path) -> None:
+    def columns(path: Path) -> dict[str, set[str]]:
+        with sqlite3.connect(path) as db:
+            tables = [name for (name,) in db.execute("select name from sqlite_schema where type = 'table'")]
+            return {name: {row[1] for row in db.execute(f"pragma table_info({name})")} for name in tables}
+
+    old = _of_layout_1(tmp_path / "old")
+    for path in (old, tmp_path / "new"):
+        with desk(path):
+            pass
+    assert columns(old) == columns(tmp_path / "new")
+
+
+def test_a_layout_that_can_not_be_brought_up_to_date_stays_as_it_was(tmp_path: Path) -> None:
+    path = _of_layout_1(tmp_path / "book")
+    with sqlite3.connect(path) as db:
+        db.execute("create table transfers(another text)")
+        before = list(db.iterdump())
+    with pytest.raises(sqlite3.OperationalError, match="transfers"):
+        Book(path, rules())
+    with sqlite3.connect(path) as db:
+        assert list(db.iterdump()) == before
+        assert db.execute("pragma user_version").fetchone() == (1,)
+
+
+def test_a_reader_of_an_older_layout_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(BookFileError, match=r"layout 1.*start the venue on it once"):
+        Audit(_of_layout_1(tmp_path / "book"))

@@ -7,6 +7,7 @@ import pytest
 from naut_hedgegrid.domain.values import Leg
 from naut_hedgegrid.venues.sim.account import Account, Position
 from naut_hedgegrid.venues.sim.audit import Audit
+from naut_hedgegrid.venues.sim.settlement import Unsettled
 from tests.unit.book_parts import HOUR, NOON, SECOND, D, Desk, desk, fills, rules
 
 LONG, SHORT = Leg.LONG, Leg.SHORT
@@ -44,9 +45,9 @@ def test_a_flat_leg_has_cost_nothing_however_fine_the_ticks() -> None:
 
 
 def test_funding_is_paid_by_long_and_received_by_short_where_the_rate_is_above_0() -> None:
-    assert HEDGED.funding_of(LONG, D("0.0001"), D(42000)) == D("-0.21")
-    assert HEDGED.funding_of(SHORT, D("0.0001"), D(42000)) == D("0.126")
-    assert HEDGED.funding_of(LONG, D("-0.0001"), D(42000)) == D("0.21")
+    due = Unsettled(NOON, D(42000), {leg: position.quantity for leg, position in HEDGED.positions.items()})
+    assert due.at(D("0.0001")).cash == {LONG: D("-0.21"), SHORT: D("0.126")}
+    assert due.at(D("-0.0001")).cash == {LONG: D("0.21"), SHORT: D("-0.126")}
 
 
 def _hedge(at: Desk) -> None:

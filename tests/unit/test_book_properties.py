@@ -5,16 +5,18 @@ import tempfile
 from decimal import Decimal
 from pathlib import Path
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from naut_hedgegrid.domain.values import (
     CancelRejected,
+    FundingSettled,
+    Instrument,
     Leg,
     OrderAccepted,
     OrderEnded,
-    OrderEvent,
     OrderFilled,
     OrderKind,
     OrderRejected,
@@ -23,6 +25,7 @@ from naut_hedgegrid.domain.values import (
 )
 from naut_hedgegrid.venues.sim.audit import Audit
 from naut_hedgegrid.venues.sim.book import Book
+from naut_hedgegrid.venues.sim.changes import BookEvent
 from tests.unit.book_parts import NOON, TICK, D, Desk, rules
 
 START = D(5_000)
@@ -39,6 +42,7 @@ class BookMachine(RuleBasedStateMachine):
         self.orders: dict[str, OrderRequest] = {}
         self.filled: dict[str, Decimal] = {}
         self.ended: set[str] = set()
+        self.settled: list[FundingSettled] = []
         self.number = self.kills = 0
         self.open(NOON)
         self.at.price("50000")
@@ -64,6 +68,29 @@ class BookMachine(RuleBasedStateMachine):
     def market(self, leg: Leg, quantity: Decimal, close: bool) -> None:
         self.send(OrderRequest(self.identity(), leg, leg.closing if close else leg.opening, OrderKind.MARKET, quantity))
 
+    @rule(leg=st.sampled_from(Leg), quantity=quantities, trigger=prices)
+    def stop(self, leg: Leg, quantity: Decimal, trigger: Decimal) -> None:
+        self.send(
+            OrderRequest(self.identity(), leg, leg.closing, OrderKind.STOP_MARKET, quantity, trigger_price=trigger)
+        )
+
+    @rule(amount=st.integers(-500, 500).map(lambda cents: D(cents) / 100))
+    def transfer(self, amount: Decimal) -> None:
+        available = self.at.book.account().available
+        assert available is not None
+        if amount < 0 and available + amount < 0:
+            with pytest.raises(ValueError, match="can't withdraw"):
+                self.at.book.transfer(amount)
+        else:
+            self.at.book.transfer(amount)
+
+    @rule(leg=st.sampled_from(Leg), price=prices, whole=st.booleans(), adl=st.booleans())
+    def closed_by_the_venue(self, leg: Leg, price: Decimal, whole: bool, adl: bool) -> None:
+        held = self.at.quantity(leg)
+        if held:
+            close = self.at.book.deleverage if adl else self.at.book.liquidate
+            self.saw(close(leg, held if whole else min(held, D("0.002")), price))
+
     @precondition(lambda self: self.orders)
     @rule(data=st.data())
     def cancel(self, data: st.DataObject) -> None:
@@ -76,9 +103,18 @@ class BookMachine(RuleBasedStateMachine):
     def move(self, price: Decimal, minutes: int, most: Decimal | None) -> None:
         self.at.book.faults.largest_tick_fill = most
         self.saw(self.at.price(price, seconds=60 * minutes))
-        for order in self.at.book.state(0).open_orders if most is None else ():
-            assert order.price is not None
-            assert order.price < price + TICK if order.side is Side.BUY else order.price > price
+        mark = price + TICK / 2
+        account = self.at.book.account()
+        assert account.maintenance_margin is not None
+        assert account.unrealized_pnl is not None
+        if account.maintenance_margin:
+            assert account.wallet + account.unrealized_pnl > account.maintenance_margin
+        for order in self.at.book.state(0).open_orders:
+            if order.trigger_price is not None:
+                assert order.trigger_price > mark if order.side is Side.BUY else order.trigger_price < mark
+            elif most is None:
+                assert order.price is not None
+                assert order.price < price + TICK if order.side is Side.BUY else order.price > price
 
     @rule(killed=st.booleans())
     def restart(self, killed: bool) -> None:
@@ -107,6 +143,8 @@ class BookMachine(RuleBasedStateMachine):
     def send(self, order: OrderRequest) -> None:
         held = self.at.quantity(order.leg)
         events = self.at.send(order)
+        while isinstance(events[0], FundingSettled):
+            events = events[1:]
         if isinstance(events[0], OrderRejected):
             assert len(events) == 1
             return
@@ -117,8 +155,14 @@ class BookMachine(RuleBasedStateMachine):
         if order.kind is OrderKind.MARKET:
             assert order.client_order_id in self.ended
 
-    def saw(self, events: list[OrderEvent]) -> None:
+    def saw(self, events: list[BookEvent]) -> None:
         for event in events:
+            if isinstance(event, FundingSettled):
+                self.settled.append(event)
+                continue
+            assert not isinstance(event, Instrument)
+            if event.client_order_id.startswith(("autoclose-", "adl_autoclose")):
+                continue
             assert event.client_order_id in self.orders
             if isinstance(event, OrderEnded):
                 assert event.client_order_id not in self.ended
@@ -136,6 +180,7 @@ class BookMachine(RuleBasedStateMachine):
         assert filled <= order.quantity
         if fill.maker:
             assert fill.price == order.price
+        assert not fill.maker or order.kind is OrderKind.LIMIT
         if filled == order.quantity:
             self.ended.add(fill.client_order_id)
 
@@ -144,8 +189,16 @@ class BookMachine(RuleBasedStateMachine):
         snapshot, fills = self.audit.snapshot(), self.audit.fills()
         booked = sum((fill.realized_pnl - fill.commission for fill in fills), START)
         booked += sum(payment.amount for payment in self.audit.funding())
+        booked += sum(transfer.amount for transfer in self.audit.transfers())
         assert snapshot.wallet == self.at.book.account().wallet == booked
         assert [fill.trade_id for fill in fills] == list(range(1, len(fills) + 1))
+
+    @invariant()
+    def each_settlement_is_told_once(self) -> None:
+        state = self.at.book.state(0)
+        assert list(state.funding) == self.settled
+        assert len({settled.ts for settled in self.settled}) == len(self.settled)
+        assert sum(settled.total for settled in self.settled) == self.at.book.account().funding_paid
 
     @invariant()
     def legs_are_the_sum_of_their_fills(self) -> None:

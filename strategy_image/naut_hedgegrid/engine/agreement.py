@@ -17,7 +17,7 @@ class VenueDisagreementError(RuntimeError):
 
 
 def differences(cache: Cache, state: VenueState, words: Translation) -> list[str]:
-    """What differs between the engine's cache and the venue: quantities, entry prices, open orders."""
+    """What differs between engine's cache and venue: quantities, entry prices, open orders, conditional ones too."""
     return [
         *(found for leg in Leg for found in _of_leg(cache, leg, state.positions[leg], words)),
         *_of_orders(cache, state.open_orders),
@@ -39,7 +39,9 @@ def _of_leg(cache: Cache, leg: Leg, venue: VenuePosition, words: Translation) ->
 
 def _of_orders(cache: Cache, venue: tuple[VenueOrder, ...]) -> list[str]:
     ours = {str(order.client_order_id): _figures(order) for order in cache.orders_open()}
-    theirs = {order.client_order_id: (order.quantity, order.filled, order.price) for order in venue}
+    theirs = {
+        order.client_order_id: (order.quantity, order.filled, order.price, order.trigger_price) for order in venue
+    }
     return [
         f"order {identity}: engine {ours.get(identity)}, venue {theirs.get(identity)}"
         for identity in sorted(ours.keys() | theirs.keys())
@@ -47,5 +49,12 @@ def _of_orders(cache: Cache, venue: tuple[VenueOrder, ...]) -> list[str]:
     ]
 
 
-def _figures(order: Any) -> tuple[Decimal, Decimal, Decimal]:
-    return order.quantity.as_decimal(), order.filled_qty.as_decimal(), order.price.as_decimal()
+def _figures(order: Any) -> tuple[Decimal, Decimal, Decimal | None, Decimal | None]:
+    """Limits have a price, stops a trigger price."""
+    price, trigger = (getattr(order, name, None) for name in ("price", "trigger_price"))
+    return (
+        order.quantity.as_decimal(),
+        order.filled_qty.as_decimal(),
+        None if price is None else price.as_decimal(),
+        None if trigger is None else trigger.as_decimal(),
+    )

@@ -18,11 +18,14 @@ from naut_hedgegrid.domain.values import (
     Ending,
     OrderAccepted,
     OrderEnded,
+    OrderEvent,
     OrderRejected,
     Quote,
 )
 from naut_hedgegrid.engine.translation import Translation
 from naut_hedgegrid.engine.venue import SimVenue
+
+type EngineEvent = EngineAccepted | EngineRejected | EngineFilled | EngineCanceled | EngineExpired
 
 
 class BridgeStrategy(Strategy):
@@ -64,12 +67,14 @@ class BridgeStrategy(Strategy):
 
     def on_order_accepted(self, event: EngineAccepted) -> None:
         """The venue has taken an order."""
-        self._venue.delivery.order_event(OrderAccepted(str(event.client_order_id), event.ts_event))
+        identity = str(event.client_order_id)
+        if identity not in self._venue.foreign:  # their fill tells all
+            self._deliver(OrderAccepted(identity, event.ts_event), event)
 
     def on_order_rejected(self, event: EngineRejected) -> None:
         """The venue has refused an order."""
         rejected = OrderRejected(str(event.client_order_id), event.reason, event.due_post_only, event.ts_event)
-        self._venue.delivery.order_event(rejected)
+        self._deliver(rejected, event)
 
     def on_order_denied(self, event: EngineDenied) -> None:
         """The engine has refused an order: it never got to the venue."""
@@ -80,12 +85,26 @@ class BridgeStrategy(Strategy):
 
     def on_order_filled(self, event: EngineFilled) -> None:
         """A fill; the venue's record of it knows the realized profit."""
-        self._venue.delivery.order_event(self._venue.book.fill(int(str(event.trade_id))))
+        self._deliver(self._venue.book.fill(int(str(event.trade_id))), event)
 
     def on_order_canceled(self, event: EngineCanceled) -> None:
         """An order was cancelled."""
-        self._venue.delivery.order_event(OrderEnded(str(event.client_order_id), Ending.CANCELED, event.ts_event))
+        self._ended(event)
 
     def on_order_expired(self, event: EngineExpired) -> None:
         """The venue has ended an order."""
-        self._venue.delivery.order_event(OrderEnded(str(event.client_order_id), Ending.EXPIRED, event.ts_event))
+        self._ended(event)
+
+    def _ended(self, event: EngineCanceled | EngineExpired) -> None:
+        """The engine knows two endings; the venue's record has them all."""
+        identity = str(event.client_order_id)
+        order = self._venue.book.order(identity)
+        if order is None:
+            raise ValueError(f"the engine has ended order {identity}, which the venue doesn't know")
+        ending = Ending(order.status.value)
+        self._deliver(OrderEnded(identity, ending, event.ts_event, order.reason), event)
+
+    def _deliver(self, told: OrderEvent, event: EngineEvent) -> None:
+        """What the engine finds out from a report, when it asks about an order, nobody has announced."""
+        announced = not event.reconciliation or str(event.client_order_id) in self._venue.foreign
+        self._venue.delivery.order_event(told, announced=announced)

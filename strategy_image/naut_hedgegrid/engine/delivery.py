@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 
 from naut_hedgegrid.domain.ports import TradingStrategy, VenueGateway
-from naut_hedgegrid.domain.values import OrderEvent, Quote, VenueState
+from naut_hedgegrid.domain.values import FundingSettled, Instrument, OrderEvent, Quote, VenueState
 from naut_hedgegrid.engine.errors import ErrorReports
 from naut_hedgegrid.engine.inbox import Inbox
 from naut_hedgegrid.engine.traffic import Traffic
@@ -58,14 +58,15 @@ class Delivery:
 
         self._inbox.post("on_quote", deliver)
 
-    def order_event(self, event: OrderEvent) -> None:
-        """An event out of the engine."""
+    def order_event(self, event: OrderEvent, *, announced: bool = True) -> None:
+        """An event out of the engine; `announced`: the traffic counts it as sent."""
 
         def deliver() -> None:
             try:
                 self._strategy.on_order_event(event)
             finally:
-                self._traffic.event_seen()
+                if announced:
+                    self._traffic.event_seen()
 
         self._inbox.post("on_order_event", deliver)
 
@@ -76,6 +77,14 @@ class Delivery:
     def venue_state_aside(self, state: VenueState) -> None:
         """The answer to a question for the venue's state."""
         self._aside("on_venue_state", lambda: self._strategy.on_venue_state(state))
+
+    def funding_aside(self, settled: FundingSettled) -> None:
+        """Funding was settled."""
+        self._aside("on_funding", lambda: self._strategy.on_funding(settled))
+
+    def instrument_aside(self, instrument: Instrument | None) -> None:
+        """The venue's limits on orders have changed; None while they are unknown."""
+        self._aside("on_instrument", lambda: self._strategy.on_instrument(instrument))
 
     def market_end(self) -> None:
         """The market has no more data."""

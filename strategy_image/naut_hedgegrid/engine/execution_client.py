@@ -23,6 +23,7 @@ from nautilus_trader.model import (
     OmsType,
     OrderSide,
     PositionId,
+    StopMarketOrder,
     TradeId,
     TraderId,
     VenueOrderId,
@@ -32,6 +33,8 @@ from naut_hedgegrid.domain.values import (
     ZERO,
     CancelRejected,
     Ending,
+    FundingSettled,
+    Instrument,
     Leg,
     OrderAccepted,
     OrderEnded,
@@ -46,12 +49,14 @@ from naut_hedgegrid.engine.reports import Reports
 from naut_hedgegrid.engine.venue import SimVenue
 from naut_hedgegrid.grid.precision import money
 from naut_hedgegrid.venues.sim.account import Account
+from naut_hedgegrid.venues.sim.changes import BookEvent
+from naut_hedgegrid.venues.sim.margin import free_margin, position_margin
 from naut_hedgegrid.venues.sim.refusals import NO_SUCH_ORDER
 
 # The venue's own words for a command that it hasn't carried out.
 _NOT_EXECUTED = "-1001 Internal error; unable to process your request. Please try again."
 
-type EngineOrder = LimitOrder | MarketOrder
+type EngineOrder = LimitOrder | MarketOrder | StopMarketOrder
 
 
 class SimExecutionClient(ExecutionClient):
@@ -83,22 +88,51 @@ class SimExecutionClient(ExecutionClient):
         self._reports = Reports(venue.translation)
         self._account_sent: Account | None = None
 
-    def emit(self, events: Sequence[OrderEvent]) -> None:
+    def emit(self, events: Sequence[BookEvent]) -> None:
         """Send what the book has committed to the engine, and the account where it changed."""
+        before: BookEvent | None = None
         for event in events:
-            self._venue.errors.guarded("execution", self._emit, event)
+            self._venue.errors.guarded("execution", self._emit, event, again=event == before)
+            before = event
         if self._venue.book.standing.account is not self._account_sent:
             self._venue.errors.guarded("execution", self._emit_account)
 
-    def _emit(self, event: OrderEvent) -> None:
+    def _emit(self, event: BookEvent, *, again: bool) -> None:
+        match event:
+            case FundingSettled():
+                self._venue.delivery.funding_aside(event)
+            case Instrument():
+                self._venue.translation.adopt(event)
+                self._handle_instrument(self._venue.translation.definition)
+                self._venue.delivery.instrument_aside(event)
+            case _:
+                self._emit_of_order(event, again=again)
+
+    def _emit_of_order(self, event: OrderEvent, *, again: bool) -> None:
+        """By way of the engine, but for what it has no use for.
+
+        It drops the refusal to cancel an order that has ended meanwhile, takes an event that comes twice for an error,
+        and learns of an order that it hasn't sent from its fill.
+        """
         identity = ClientOrderId(event.client_order_id)
         order: EngineOrder | None = self.cache.order(identity)
-        if order is None or isinstance(event, CancelRejected):
-            # The engine drops the refusal to cancel an order that has ended meanwhile, and knows no foreign order.
+        if again or isinstance(event, CancelRejected):
             self._venue.delivery.order_event_aside(event)
-            return
-        self._generate(order, VenueOrderId(event.client_order_id), event)
-        self._venue.traffic.event_sent()
+        elif order is not None:
+            self._generate(order, VenueOrderId(event.client_order_id), event)
+            self._venue.traffic.event_sent()
+        elif isinstance(event, OrderFilled):
+            self._report_foreign(event)
+            self._venue.traffic.event_sent()
+        else:
+            self._venue.delivery.order_event_aside(event)
+
+    def _report_foreign(self, fill: OrderFilled) -> None:
+        """An order of the venue's own (liquidation, deleveraging), filled in one piece."""
+        order, now = self._venue.book.order_of(fill.trade_id), self.clock.timestamp_ns()
+        report = self._reports.order(order, [fill], now)
+        self._venue.foreign.add(str(report.client_order_id))
+        self._handle_report(report, [self._reports.fill(order, fill, now)])
 
     def _generate(
         self,
@@ -136,12 +170,12 @@ class SimExecutionClient(ExecutionClient):
     def _emit_account(self) -> None:
         """Total is the wallet and free what is left to open with, within 0 and the total: as the real adapter."""
         book, words = self._venue.book, self._venue.translation
-        standing, leverage = book.standing, book.rules.leverage
+        standing = book.standing
         total = money(standing.account.wallet)
-        free = money(min(max(standing.free_margin(leverage), ZERO), max(total, ZERO)))
+        free = money(min(max(free_margin(standing, book.rules), ZERO), max(total, ZERO)))
         balance = AccountBalance(words.money(total), words.money(total - free), words.money(free))
         maintenance = money(book.account().maintenance_margin or ZERO)
-        initial = money(standing.position_margin(leverage))
+        initial = money(position_margin(standing, book.rules))
         margin = MarginBalance(words.money(initial), words.money(maintenance), words.instrument_id)
         self.generate_account_state([balance], [margin], True, standing.ts)
         self._account_sent = standing.account
@@ -159,16 +193,16 @@ class SimExecutionClient(ExecutionClient):
     async def _cancel_order(self, command: CancelOrder) -> None:
         self._send(partial(self._cancelled, str(command.client_order_id)))
 
-    def _send(self, carry_out: Callable[[], Sequence[OrderEvent]]) -> None:
+    def _send(self, carry_out: Callable[[], Sequence[BookEvent]]) -> None:
         self._venue.traffic.command_entered()
         self._venue.wire.send(partial(self._arrive, carry_out))
 
-    def _arrive(self, carry_out: Callable[[], Sequence[OrderEvent]]) -> None:
+    def _arrive(self, carry_out: Callable[[], Sequence[BookEvent]]) -> None:
         events = carry_out()
         self._venue.traffic.command_arrived()
         self.emit(events)
 
-    def _submitted(self, order: EngineOrder, position_id: PositionId | None) -> Sequence[OrderEvent]:
+    def _submitted(self, order: EngineOrder, position_id: PositionId | None) -> Sequence[BookEvent]:
         venue = self._venue
         try:
             return venue.book.submit(self._request(order, position_id), venue.now())
@@ -176,7 +210,7 @@ class SimExecutionClient(ExecutionClient):
             venue.errors.report("submit", error)
             return [OrderRejected(str(order.client_order_id), f"{_NOT_EXECUTED} {error}", False, venue.now())]
 
-    def _cancelled(self, client_order_id: str) -> Sequence[OrderEvent]:
+    def _cancelled(self, client_order_id: str) -> Sequence[BookEvent]:
         venue = self._venue
         try:
             return venue.book.cancel(client_order_id, venue.now())
@@ -189,15 +223,17 @@ class SimExecutionClient(ExecutionClient):
         leg = Leg.LONG if buy != order.is_reduce_only else Leg.SHORT
         if position_id != self._venue.translation.position_ids[leg]:
             raise ValueError(f"-4061 Order's position side does not match: {position_id} for {leg}")
-        limit = isinstance(order, LimitOrder)
+        limit = order if isinstance(order, LimitOrder) else None
+        stop = order if isinstance(order, StopMarketOrder) else None
         return OrderRequest(
             client_order_id=str(order.client_order_id),
             leg=leg,
             side=Side.BUY if buy else Side.SELL,
-            kind=OrderKind.LIMIT if limit else OrderKind.MARKET,
+            kind=OrderKind.LIMIT if limit else OrderKind.STOP_MARKET if stop else OrderKind.MARKET,
             quantity=order.quantity.as_decimal(),
-            price=order.price.as_decimal() if limit else None,
-            post_only=limit and order.is_post_only,
+            price=None if limit is None else limit.price.as_decimal(),
+            post_only=limit is not None and limit.is_post_only,
+            trigger_price=None if stop is None else stop.trigger_price.as_decimal(),
         )
 
     async def _query_account(self, command: QueryAccount) -> None:  # noqa: ARG002  the engine's signature
@@ -211,8 +247,9 @@ class SimExecutionClient(ExecutionClient):
     def _answer(self, client_order_id: ClientOrderId) -> None:
         order = self._venue.book.order(str(client_order_id))
         if order is not None:
-            fills = self._venue.book.fills_of(order)
-            self._handle_report(self._reports.order(order, fills, self.clock.timestamp_ns()))
+            fills, now = self._venue.book.fills_of(order), self.clock.timestamp_ns()
+            told = [self._reports.fill(order, fill, now) for fill in fills]
+            self._handle_report(self._reports.order(order, fills, now), told)
         elif (unknown := self.cache.order(client_order_id)) is not None:
             self.generate_order_rejected(unknown, str(NO_SUCH_ORDER), self._venue.now(), False)
             self._venue.traffic.event_sent()

@@ -8,6 +8,7 @@ import asyncio
 import logging
 import sqlite3
 import time
+from dataclasses import replace
 
 from naut_hedgegrid.engine.data_client import SimDataClient
 from naut_hedgegrid.engine.execution_client import SimExecutionClient
@@ -57,7 +58,12 @@ class MarketFeed:
 
     async def _play(self, tick: Tick) -> None:
         venue = self._venue
+        faults, last = venue.book.faults, venue.book.standing.quote
+        if faults.silent:
+            return
         quote = tick.quote(time.time_ns())
+        if faults.frozen and last is not None:
+            quote = replace(last, ts=quote.ts)
         try:
             events = venue.book.on_quote(quote, tick.place)
         except sqlite3.Error as error:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from nautilus_trader.model import ClientOrderId
+from nautilus_trader.model import ClientOrderId, TriggerType
 from nautilus_trader.trading import Strategy
 
 from naut_hedgegrid.domain.values import (
@@ -108,6 +108,18 @@ def _in_engine_words(order: OrderRequest, sender: Strategy, words: Translation) 
     if order.kind is OrderKind.MARKET:
         return factory.market(
             words.instrument_id, side, quantity, reduce_only=order.reduce_only, client_order_id=identity
+        )
+    if order.kind is OrderKind.STOP_MARKET:
+        if order.trigger_price is None:
+            raise ValueError(f"stop order {order.client_order_id} has no trigger price")
+        return factory.stop_market(
+            words.instrument_id,
+            side,
+            quantity,
+            words.price(order.trigger_price),
+            trigger_type=TriggerType.MARK_PRICE,
+            reduce_only=order.reduce_only,
+            client_order_id=identity,
         )
     if order.price is None:
         raise ValueError(f"limit order {order.client_order_id} has no price")

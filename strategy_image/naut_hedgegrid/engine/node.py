@@ -4,6 +4,7 @@ import asyncio
 import gc
 import logging
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -24,6 +25,7 @@ from naut_hedgegrid.engine.venue import SimVenue
 from naut_hedgegrid.engine.wire import Wire
 from naut_hedgegrid.venues.instrument import instrument_of
 from naut_hedgegrid.venues.sim.book import Book
+from naut_hedgegrid.venues.sim.changes import BookEvent
 from naut_hedgegrid.venues.sim.faults import Faults
 from naut_hedgegrid.venues.sim.market import Market
 from naut_hedgegrid.venues.sim.markets import market_of
@@ -122,6 +124,12 @@ class SimNode:
         except BaseException:
             await self.stop()
             raise
+
+    def intervene(self, change: Callable[[Book], Sequence[BookEvent] | None]) -> None:
+        """Have something happen at the venue that no order of the strategy brings about, and tell what follows."""
+        if self._assembly is None:
+            raise NodeError("the node isn't started")
+        self._assembly.execution.emit(change(self.book) or ())
 
     async def stop(self) -> None:
         """Stop the market, let what is under way arrive, stop strategy and engine, close the book.

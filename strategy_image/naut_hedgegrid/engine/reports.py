@@ -12,18 +12,23 @@ from nautilus_trader.model import (
     OrderStatusReport,
     TimeInForce,
     TradeId,
+    TriggerType,
     VenueOrderId,
 )
 
 from naut_hedgegrid.domain.values import ZERO, OrderFilled, OrderKind, OrderRequest
 from naut_hedgegrid.engine.translation import ORDER_SIDES, ORDER_TYPES, Translation
+from naut_hedgegrid.venues.sim.book import ADL_ID
 from naut_hedgegrid.venues.sim.history import LegHistory
 from naut_hedgegrid.venues.sim.orders import BookOrder, Status
+from naut_hedgegrid.venues.sim.records import BookFill
 
 _STATUSES = {
     Status.FILLED: OrderStatus.FILLED,
     Status.CANCELED: OrderStatus.CANCELED,
     Status.EXPIRED: OrderStatus.EXPIRED,
+    Status.EXPIRED_IN_MATCH: OrderStatus.EXPIRED,
+    Status.TRIGGER_REJECTED: OrderStatus.EXPIRED,
 }
 # The engine's prices carry at most nine digits.
 _AVERAGE_QUANTUM = Decimal("1e-9")
@@ -38,12 +43,13 @@ class Reports:
 
     def order(self, order: BookOrder, fills: Sequence[OrderFilled], now: int) -> OrderStatusReport:
         """An order with its fills; `now` is the engine's time."""
-        words, request = self._words, order.request
+        words, request, identity = self._words, order.request, _identity(order)
+        conditional = request.trigger_price is not None
         resting = OrderStatus.PARTIALLY_FILLED if order.filled else OrderStatus.ACCEPTED
         return OrderStatusReport(
             words.account_id,
             words.instrument_id,
-            VenueOrderId(request.client_order_id),
+            VenueOrderId(identity),
             ORDER_SIDES[request.side],
             ORDER_TYPES[request.kind],
             TimeInForce.GTC,
@@ -53,22 +59,24 @@ class Reports:
             order.ts,
             order.ts_last,
             now,
-            client_order_id=ClientOrderId(request.client_order_id),
+            client_order_id=ClientOrderId(identity),
             venue_position_id=words.position_ids[request.leg],
             price=None if request.price is None else words.price(request.price),
+            trigger_price=None if request.trigger_price is None else words.price(request.trigger_price),
+            trigger_type=TriggerType.MARK_PRICE if conditional else None,
             avg_px=_average(fills),
             post_only=request.post_only,
             reduce_only=request.reduce_only,
         )
 
-    def fill(self, fill: OrderFilled, trade_id: str, now: int) -> FillReport:
-        """A fill; `now` is the engine's time."""
-        words = self._words
+    def fill(self, order: BookOrder, fill: OrderFilled, now: int) -> FillReport:
+        """A fill of an order; `now` is the engine's time. One that the venue knows no number of has the order's."""
+        words, identity = self._words, _identity(order)
         return FillReport(
             words.account_id,
             words.instrument_id,
-            VenueOrderId(fill.client_order_id),
-            TradeId(trade_id),
+            VenueOrderId(identity),
+            TradeId(str(fill.trade_id) if fill.trade_id else identity),
             ORDER_SIDES[fill.side],
             words.quantity(fill.quantity),
             words.price(fill.price),
@@ -76,32 +84,39 @@ class Reports:
             LiquiditySide.MAKER if fill.maker else LiquiditySide.TAKER,
             fill.ts,
             now,
-            client_order_id=ClientOrderId(fill.client_order_id),
+            client_order_id=ClientOrderId(identity),
             venue_position_id=words.position_ids[fill.leg],
         )
 
     def of_leg(self, history: LegHistory, now: int) -> tuple[list[OrderStatusReport], list[FillReport]]:
         """All that makes up a leg: what it held before as one filled order, then its orders and their fills."""
-        events = _one_after_another([fill.event for fill in history.fills])
-        by_order: dict[str, list[OrderFilled]] = {}
-        for event in events:
-            by_order.setdefault(event.client_order_id, []).append(event)
-        orders = [self.order(order, by_order.get(order.request.client_order_id, ()), now) for order in history.orders]
-        fills = [self.fill(event, str(event.trade_id), now) for event in events]
+        told = _one_after_another(history.fills)
+        by_order: dict[int, list[OrderFilled]] = {}
+        for fill in told:
+            by_order.setdefault(fill.order_id, []).append(fill.event)
+        known = {order.order_id: order for order in history.orders}
+        orders = [self.order(order, by_order.get(order.order_id, ()), now) for order in history.orders]
+        fills = [self.fill(known[fill.order_id], fill.event, now) for fill in told]
         if (carried := _carried(history)) is not None:
-            order, fill = carried
-            orders.insert(0, self.order(order, [fill], now))
-            fills.insert(0, self.fill(fill, fill.client_order_id, now))
+            order, event = carried
+            orders.insert(0, self.order(order, [event], now))
+            fills.insert(0, self.fill(order, event, now))
         return orders, fills
 
 
-def _one_after_another(fills: Sequence[OrderFilled]) -> list[OrderFilled]:
+def _identity(order: BookOrder) -> str:
+    """What the engine calls an order. It knows each id once; the venue deleverages under one and the same."""
+    identity = order.request.client_order_id
+    return f"{identity}-{order.order_id}" if identity == ADL_ID else identity
+
+
+def _one_after_another(fills: Sequence[BookFill]) -> list[BookFill]:
     """The fills at times that tell their order: one tick may fill several, and the engine sorts by time."""
-    ordered: list[OrderFilled] = []
+    ordered: list[BookFill] = []
     ts = 0
     for fill in fills:
-        ts = max(ts + 1, fill.ts)
-        ordered.append(replace(fill, ts=ts))
+        ts = max(ts + 1, fill.event.ts)
+        ordered.append(replace(fill, event=replace(fill.event, ts=ts)))
     return ordered
 
 

@@ -21,7 +21,11 @@ from nautilus_trader.model import (
 from naut_hedgegrid.domain.values import ZERO, Instrument, Leg, OrderKind, Side
 
 ORDER_SIDES = {Side.BUY: OrderSide.BUY, Side.SELL: OrderSide.SELL}
-ORDER_TYPES = {OrderKind.LIMIT: OrderType.LIMIT, OrderKind.MARKET: OrderType.MARKET}
+ORDER_TYPES = {
+    OrderKind.LIMIT: OrderType.LIMIT,
+    OrderKind.MARKET: OrderType.MARKET,
+    OrderKind.STOP_MARKET: OrderType.STOP_MARKET,
+}
 _QUOTE_CURRENCY = "USDT"
 
 
@@ -43,10 +47,15 @@ class Translation:
         self.account_id = AccountId(f"{self.venue}-SIM")
         self.currency = Currency.from_str(_QUOTE_CURRENCY)
         self.position_ids = {leg: PositionId(f"{instrument.symbol}-{leg}") for leg in Leg}
+        self._margin = margin or Margin()
+        self.adopt(instrument)
+
+    def adopt(self, instrument: Instrument) -> None:
+        """The instrument's tick and step have changed."""
         self._tick = instrument.tick_size
         self._price_digits = _digits(instrument.tick_size)
         self._quantity_digits = _digits(instrument.step_size)
-        self.definition = self._definition(instrument, margin or Margin())
+        self.definition = self._definition(instrument, self._margin)
 
     def price(self, value: Decimal) -> Price:
         """The very value, also where it is finer than the tick: the venue refuses it, nobody rounds."""

@@ -1,7 +1,7 @@
 """The simulated venue as the engine's parts share it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from naut_hedgegrid.engine.delivery import Delivery
 from naut_hedgegrid.engine.errors import ErrorReports
@@ -23,3 +23,5 @@ class SimVenue:
     traffic: Traffic
     delivery: Delivery
     errors: ErrorReports
+    foreign: set[str] = field(default_factory=set[str])
+    """Engine ids of the orders that no command of ours has made."""

@@ -16,4 +16,5 @@ def instrument_of(file: VenueFile) -> Instrument:
         market_max_qty=filters.market_max_qty,
         min_notional=filters.min_notional,
         max_orders=filters.max_orders,
+        max_conditional_orders=filters.max_conditional_orders,
     )

@@ -70,7 +70,8 @@ def figures(core: GridCore, account: AccountState | None) -> Figures:
         leg: None if q is None or mark is None else q * mark for leg, q in quantity.items()
     }
     funding = account.funding_paid if account is not None else None
-    realized = None if funding is None else ledger.totals.realized - ledger.totals.fees + funding
+    totals = ledger.totals
+    realized = totals.realized - totals.fees + totals.funding if known else None
     unrealized = _unrealized(quantity, ledger.entry_prices, mark)
     equity = None if account is None or unrealized is None else account.wallet + unrealized
     return Figures(
@@ -84,7 +85,7 @@ def figures(core: GridCore, account: AccountState | None) -> Figures:
         margin_ratio=_margin_ratio(account, equity),
         funding_rate=account.funding_rate if account is not None else None,
         funding_1h=_funding_1h(account, notional),
-        fees=ledger.totals.fees if known else None,
+        fees=totals.fees if known else None,
         funding_paid=None if funding is None else -funding,
         wallet=account.wallet if account is not None else None,
     )

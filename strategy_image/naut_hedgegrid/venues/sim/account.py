@@ -12,7 +12,6 @@ from typing import Self
 from hedgegrid_api.margin import maintenance_margin
 from hedgegrid_api.tiers import Tier
 from naut_hedgegrid.domain.values import ZERO, Leg
-from naut_hedgegrid.grid.funding import settlement_cash
 from naut_hedgegrid.grid.precision import money
 
 
@@ -55,12 +54,14 @@ class Account:
     """Σ commissions; rebates lower it."""
     funding: Decimal = ZERO
     """Signed sum of settlements; above 0 received."""
+    transfers: Decimal = ZERO
+    """Signed sum of deposits and withdrawals."""
     positions: Mapping[Leg, Position] = field(default_factory=lambda: {leg: Position() for leg in Leg})
 
     @property
     def wallet(self) -> Decimal:
-        """Start + Σ realized − Σ commissions + Σ funding."""
-        return self.starting_balance + self.realized - self.commissions + self.funding
+        """Start + Σ realized − Σ commissions + Σ funding + Σ transfers."""
+        return self.starting_balance + self.realized - self.commissions + self.funding + self.transfers
 
     def unrealized(self, mark: Decimal) -> Decimal:
         """Of both legs at the mark price."""
@@ -94,6 +95,6 @@ class Account:
         """After one leg's part of a settlement."""
         return replace(self, funding=self.funding + amount)
 
-    def funding_of(self, leg: Leg, rate: Decimal, mark: Decimal) -> Decimal:
-        """What a leg gets in a settlement at the mark price."""
-        return settlement_cash(leg, rate, self.positions[leg].quantity, mark)
+    def transferred(self, amount: Decimal) -> Self:
+        """After a deposit, or below 0 a withdrawal."""
+        return replace(self, transfers=self.transfers + amount)

@@ -10,8 +10,9 @@ from typing import Self
 
 from naut_hedgegrid.domain.values import Leg, OrderFilled, Quote, VenueOrder, VenuePosition
 from naut_hedgegrid.venues.sim import rows, schema
+from naut_hedgegrid.venues.sim.ledger import BookFileError
 from naut_hedgegrid.venues.sim.places import Place
-from naut_hedgegrid.venues.sim.records import FundingPayment, LoggedCommand
+from naut_hedgegrid.venues.sim.records import FundingPayment, LoggedCommand, Transfer
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +41,19 @@ class Audit:
     """Read-only view of a book's file. Each answer is one consistent state; it never disturbs the writer."""
 
     def __init__(self, path: Path) -> None:
-        """Open the file. Raises sqlite3.OperationalError if there is none."""
+        """Open the file.
+
+        Raises sqlite3.OperationalError if there is none, BookFileError if it is of another layout.
+        """
         self._db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
         self._db.row_factory = sqlite3.Row
+        (version,) = self._db.execute("pragma user_version").fetchone()
+        if version not in (0, schema.SCHEMA_VERSION):  # 0: a venue is about to make it
+            self._db.close()
+            raise BookFileError(
+                f"{path} has layout {version}; this version reads layout {schema.SCHEMA_VERSION}: where it is older, "
+                "start the venue on it once"
+            )
 
     def __enter__(self) -> Self:
         """Use as a context manager to close the file."""
@@ -83,6 +94,10 @@ class Audit:
     def funding(self) -> list[FundingPayment]:
         """Settlements, one row a leg, oldest first."""
         return [rows.read_funding(row) for row in self._db.execute("select * from funding order by ts, leg")]
+
+    def transfers(self) -> list[Transfer]:
+        """Deposits and withdrawals, oldest first."""
+        return [rows.read_transfer(row) for row in self._db.execute("select * from transfers order by sequence")]
 
     def order_log(self, after_sequence: int = 0) -> list[LoggedCommand]:
         """Commands in the order of arrival, those after a sequence number."""

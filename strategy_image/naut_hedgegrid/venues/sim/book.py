@@ -11,38 +11,38 @@ from decimal import Decimal
 from pathlib import Path
 
 from naut_hedgegrid.domain.values import (
-    ZERO,
     AccountState,
     CancelRejected,
     Ending,
-    OrderAccepted,
-    OrderEnded,
-    OrderEvent,
+    Leg,
     OrderFilled,
-    OrderKind,
     OrderRejected,
     OrderRequest,
     Quote,
-    Side,
     VenuePosition,
     VenueState,
 )
-from naut_hedgegrid.grid.precision import money
 from naut_hedgegrid.venues.sim import refusals
 from naut_hedgegrid.venues.sim.admission import refusal_of
-from naut_hedgegrid.venues.sim.changes import Changes, Command
+from naut_hedgegrid.venues.sim.changes import BookEvent, Changes, Command
 from naut_hedgegrid.venues.sim.faults import Faults
 from naut_hedgegrid.venues.sim.history import LegHistory, history_of
 from naut_hedgegrid.venues.sim.ledger import Ledger
-from naut_hedgegrid.venues.sim.orders import BookOrder, Status
+from naut_hedgegrid.venues.sim.margin import free_margin, liquidated_legs
+from naut_hedgegrid.venues.sim.matching import Matching
+from naut_hedgegrid.venues.sim.orders import BookOrder
 from naut_hedgegrid.venues.sim.places import Place
-from naut_hedgegrid.venues.sim.records import ACCEPTED, Action, BookFill, FundingPayment
+from naut_hedgegrid.venues.sim.records import ACCEPTED, Action, Transfer
 from naut_hedgegrid.venues.sim.refusals import Refusal
 from naut_hedgegrid.venues.sim.rules import VenueRules
+from naut_hedgegrid.venues.sim.settlement import FundingRates, Unsettled, boundaries
 from naut_hedgegrid.venues.sim.standing import Standing
+from naut_hedgegrid.venues.sim.statement import account_state
 
 _PLACE_EVERY_SECONDS = 1.0
-_ENDED = {Ending.CANCELED: Status.CANCELED, Ending.EXPIRED: Status.EXPIRED}
+_MS = 1_000_000
+ADL_ID = "adl_autoclose"
+"""Client order id of every order by which the venue deleverages."""
 
 
 class Book:
@@ -54,13 +54,15 @@ class Book:
         rules: VenueRules,
         faults: Faults | None = None,
         wall_clock: Callable[[], int] = time.time_ns,
+        funding_rates: FundingRates | None = None,
     ) -> None:
-        """Open the book at `path`, or make it.
+        """Open the book at `path`, or make it. Without `funding_rates` the rate is the rules'.
 
         Raises BookFileError if the file is in use, of another layout, or another instrument's.
         """
         self.rules = rules
         self.faults = faults or Faults()
+        self._funding_rates = funding_rates
         self._wall_clock = wall_clock
         self._ledger = Ledger(path, rules)
         self._standing = self._ledger.standing()
@@ -72,6 +74,8 @@ class Book:
             self._ledger.commit(Changes(), self._standing)
         finally:
             self._ledger.close()
+
+    # -- what can be asked
 
     @property
     def standing(self) -> Standing:
@@ -92,22 +96,16 @@ class Book:
 
     def account(self) -> AccountState:
         """Wallet, margin and funding at the newest mark price."""
-        standing, rules = self._standing, self.rules
-        account, mark, interval = standing.account, standing.mark, rules.funding_interval_ns
-        return AccountState(
-            wallet=account.wallet,
-            unrealized_pnl=None if mark is None else account.unrealized(mark),
-            maintenance_margin=None if mark is None else account.maintenance_margin(rules.tiers, mark),
-            funding_paid=account.funding,
-            funding_rate=rules.funding_rate,
-            next_funding_ts=(standing.ts // interval + 1) * interval if standing.ts else None,
-            funding_interval_hours=rules.funding_interval_hours,
-            ts=standing.ts,
-        )
+        return account_state(self._standing, self.rules, self._rates())
 
     def order(self, client_order_id: str) -> BookOrder | None:
         """The newest order with that id, open or not."""
         return self._standing.open.get(client_order_id) or self._ledger.newest_order(client_order_id)
+
+    def order_of(self, trade_id: int) -> BookOrder:
+        """The order that a fill belongs to. Raises KeyError if there is no such fill."""
+        (order,) = self._ledger.orders([self._ledger.fill(trade_id).order_id])
+        return order
 
     def fill(self, trade_id: int) -> OrderFilled:
         """A fill. Raises KeyError if there is none with that id."""
@@ -121,21 +119,29 @@ class Book:
         """What a client that starts anew has to be told of each leg."""
         return history_of(self._ledger, self._standing)
 
-    def submit(self, order: OrderRequest, ts: int) -> list[OrderEvent]:
+    # -- what the account does
+
+    def submit(self, order: OrderRequest, ts: int) -> list[BookEvent]:
         """Take or refuse an order that arrives at `ts`; a taken one may fill at once."""
         with self._transaction() as changes:
             self._advance(ts, changes)
-            refusal = self.faults.refuses() or refusal_of(order, self._standing, self.rules)
+            expires = self.faults.expires(order)
+            refusal = self.faults.refuses(order) or refusal_of(order, self._standing, self.rules)
+            if expires and refusal is refusals.WOULD_TAKE:
+                refusal = None
             result = ACCEPTED if refusal is None else str(refusal)
             self._log(changes, Action.SUBMIT, order.client_order_id, order, result)
-            if refusal is None:
-                self._take(order, changes)
-            else:
+            if refusal is not None:
                 post_only = isinstance(refusal, Refusal) and refusal.post_only
                 changes.events.append(OrderRejected(order.client_order_id, result, post_only, self._standing.ts))
-        return changes.events
+            elif expires:
+                matching = self._matching(changes)
+                matching.end(matching.placed(order), Ending.EXPIRED)
+            else:
+                self._matching(changes).take(order)
+        return self.faults.answered(changes.events)
 
-    def cancel(self, client_order_id: str, ts: int) -> list[OrderEvent]:
+    def cancel(self, client_order_id: str, ts: int) -> list[BookEvent]:
         """Cancel an open order, or say that there is none."""
         with self._transaction() as changes:
             self._advance(ts, changes)
@@ -146,17 +152,70 @@ class Book:
                 changes.events.append(CancelRejected(client_order_id, reason, self._standing.ts))
             else:
                 self._log(changes, Action.CANCEL, client_order_id, order.request, ACCEPTED)
-                self._end(order, Ending.CANCELED, changes)
-        return changes.events
+                self._matching(changes).end(order, Ending.CANCELED)
+        return self.faults.answered(changes.events)
 
-    def on_quote(self, quote: Quote, place: Place) -> list[OrderEvent]:
-        """The market moved: settle what fell due before it, then fill what it touches."""
+    def transfer(self, amount: Decimal) -> None:
+        """Deposit into the wallet, or below 0 withdraw from it, what isn't needed as margin.
+
+        Raises ValueError for a withdrawal of more than is available.
+        """
+        available = free_margin(self._standing, self.rules)
+        if amount < 0 and available + amount < 0:
+            raise ValueError(f"can't withdraw {-amount}: {available} of the wallet is available")
+        with self._transaction() as changes:
+            changes.transfers.append(Transfer(self._wall_clock(), self._standing.ts, amount))
+            self._standing.account = self._standing.account.transferred(amount)
+
+    # -- what happens to it
+
+    def on_quote(self, quote: Quote, place: Place) -> list[BookEvent]:
+        """The market moved: settle what fell due before it, match, then liquidate an account that is used up."""
         with self._transaction() as changes:
             self._advance(quote.ts, changes)
             self._standing.quote, self._standing.place = quote, place
-            self._match(Side.BUY, quote.ask, changes)
-            self._match(Side.SELL, quote.bid, changes)
-        return changes.events
+            matching = self._matching(changes)
+            matching.tick()
+            if legs := liquidated_legs(self._standing.account, self.rules, quote.mark):
+                self._liquidate(legs, quote.mark, matching)
+        return self.faults.arrived(changes.events)
+
+    def liquidate(self, leg: Leg, quantity: Decimal, price: Decimal) -> list[BookEvent]:
+        """Close a part of a leg as the venue's liquidation does, whatever the margin.
+
+        Raises ValueError if the leg holds less.
+        """
+        return self._autoclose(leg, quantity, price, self._liquidation_id())
+
+    def deleverage(self, leg: Leg, quantity: Decimal, price: Decimal) -> list[BookEvent]:
+        """Close a part of a leg as auto-deleveraging (ADL) does: another's liquidation took it as counterparty.
+
+        Raises ValueError if the leg holds less.
+        """
+        return self._autoclose(leg, quantity, price, ADL_ID)
+
+    def expire_resting(self, client_order_id: str, ending: Ending, reason: str = "") -> list[BookEvent]:
+        """End an open order that nobody has cancelled. Raises ValueError if it isn't open."""
+        order = self._standing.open.get(client_order_id)
+        if order is None:
+            known = ", ".join(order.request.client_order_id for order in self._standing.open) or "none"
+            raise ValueError(f"no open order {client_order_id!r}; open: {known}")
+        with self._transaction() as changes:
+            self._matching(changes).end(order, ending, reason)
+        return self.faults.arrived(changes.events)
+
+    def change_rules(self, rules: VenueRules) -> list[BookEvent]:
+        """The venue trades by other rules from now on. Not stored: a start takes the venue file's.
+
+        Open orders stay as they are. Raises ValueError for another instrument.
+        """
+        before, self.rules = self.rules, rules
+        if rules.instrument.symbol != before.instrument.symbol:
+            self.rules = before
+            raise ValueError(f"rules of {rules.instrument.symbol} in a book of {before.instrument.symbol}")
+        return self.faults.arrived([rules.instrument] if rules.instrument != before.instrument else [])
+
+    # -- inside
 
     @contextmanager
     def _transaction(self) -> Generator[Changes]:
@@ -174,95 +233,66 @@ class Book:
             self._standing.quote, self._standing.place, self._standing.ts = market
             raise
 
+    def _rates(self) -> FundingRates:
+        return self.rules if self._funding_rates is None else self._funding_rates
+
+    def _matching(self, changes: Changes) -> Matching:
+        return Matching(self._standing, self.rules, self.faults, changes)
+
     def _log(
         self, changes: Changes, action: Action, client_order_id: str, order: OrderRequest | None, result: str
     ) -> None:
         changes.commands.append(Command(self._wall_clock(), self._standing.ts, action, client_order_id, order, result))
 
     def _advance(self, ts: int, changes: Changes) -> None:
-        """Move market time; settlements before `ts` are booked at the mark price known so far.
+        """Move market time; settlements before `ts` fall due at the mark price known so far.
 
         A fill at the very time of a settlement still counts for it: the settlement waits for the next moment.
         """
-        standing, interval = self._standing, self.rules.funding_interval_ns
-        due = -(-standing.ts // interval) * interval
-        while standing.ts and due < ts:
-            self._settle(due, changes)
-            due += interval
-        standing.ts = max(standing.ts, ts)
-
-    def _settle(self, ts: int, changes: Changes) -> None:
-        standing, rate = self._standing, self.rules.funding_rate
-        if standing.mark is None:
-            return
-        for leg, position in standing.account.positions.items():
-            if position.quantity:
-                amount = standing.account.funding_of(leg, rate, standing.mark)
-                changes.funding.append(FundingPayment(ts, leg, rate, standing.mark, position.quantity, amount))
-                standing.account = standing.account.funded(amount)
-
-    def _take(self, request: OrderRequest, changes: Changes) -> None:
         standing = self._standing
-        standing.last_order_id += 1
-        order = BookOrder(standing.last_order_id, request, ts=standing.ts, ts_last=standing.ts)
-        standing.open.add(order)
-        changes.orders[order.order_id] = order
-        changes.events.append(OrderAccepted(request.client_order_id, standing.ts))
-        market, price = request.kind is OrderKind.MARKET, standing.taker_price(request.side)
-        if price is not None and (market or standing.crosses(request)):
-            quantity = self.faults.of_market_order(order.leaves) if market else order.leaves
-            self._fill(order, quantity, price, changes, maker=False)
-        if market and order.status is Status.OPEN:
-            self._end(order, Ending.EXPIRED, changes)
+        if standing.ts and standing.mark is not None:
+            quantities = {leg: position.quantity for leg, position in standing.account.positions.items()}
+            for due in boundaries(standing.ts, ts, self.rules.funding_interval_ns):
+                if any(quantities.values()):
+                    standing.unsettled += (Unsettled(due, standing.mark, quantities),)
+                    changes.unsettled = True
+        standing.ts = max(standing.ts, ts)
+        if standing.unsettled:
+            self._settle(changes)
 
-    def _match(self, side: Side, opposite: Decimal, changes: Changes) -> None:
-        """Fill the resting orders of a side that the opposite best price reaches, each at its own price."""
-        while (order := self._standing.open.touched(side, opposite)) is not None:
-            request, leaves = order.request, order.leaves
-            positions = self._standing.account.positions
-            fillable = min(leaves, positions[request.leg].quantity) if request.reduce_only else leaves
-            if request.price is None or fillable <= ZERO:
-                self._end(order, Ending.EXPIRED, changes)  # a close that outlived its position
-                continue
-            quantity = self.faults.of_resting_order(fillable)
-            self._fill(order, quantity, request.price, changes, maker=True)
-            if quantity < fillable:
-                return  # the rest waits for the next tick
+    def _settle(self, changes: Changes) -> None:
+        """Book the settlements that are due, in their order: one whose rate isn't known holds up those after it."""
+        standing, rates = self._standing, self._rates()
+        while standing.unsettled:
+            oldest, *others = standing.unsettled
+            rate = rates.rate_at(oldest.ts)
+            if rate is None:
+                return
+            settled = oldest.at(rate)
+            standing.unsettled = tuple(others)
+            standing.account = standing.account.funded(settled.total)
+            changes.funding += oldest.payments(settled)
+            changes.events.append(settled)
 
-    def _fill(self, order: BookOrder, quantity: Decimal, price: Decimal, changes: Changes, *, maker: bool) -> None:
-        if quantity <= ZERO:
-            return
-        request, standing = order.request, self._standing
-        commission = money(quantity * price * (self.rules.maker_rate if maker else self.rules.taker_rate))
-        before, realized = standing.account.positions[request.leg], ZERO
-        if request.reduce_only:
-            standing.account, realized = standing.account.closed(request.leg, quantity, price, commission)
-        else:
-            standing.account = standing.account.opened(request.leg, quantity, price, commission)
-        standing.last_trade_id += 1
-        event = OrderFilled(
-            trade_id=standing.last_trade_id,
-            client_order_id=request.client_order_id,
-            leg=request.leg,
-            side=request.side,
-            quantity=quantity,
-            price=price,
-            commission=commission,
-            maker=maker,
-            realized_pnl=realized,
-            ts=standing.ts,
-        )
-        changes.events.append(event)
-        changes.fills.append(BookFill(order.order_id, event, before))
-        order.filled += quantity
-        self._update(order, Status.OPEN if order.leaves else Status.FILLED, changes)
+    def _liquidate(self, legs: list[Leg], mark: Decimal, matching: Matching) -> None:
+        """Cancel what would open these legs further, then close them at the mark price.
 
-    def _end(self, order: BookOrder, ending: Ending, changes: Changes) -> None:
-        self._update(order, _ENDED[ending], changes)
-        changes.events.append(OrderEnded(order.request.client_order_id, ending, self._standing.ts))
+        There is neither a liquidation fee nor an insurance fund: a wallet may end below 0.
+        """
+        for order in list(self._standing.open):
+            if order.request.leg in legs and not order.request.reduce_only:
+                matching.end(order, Ending.CANCELED, "liquidation")
+        for leg in legs:
+            quantity = self._standing.account.positions[leg].quantity
+            matching.autoclose(leg, quantity, mark, self._liquidation_id())
 
-    def _update(self, order: BookOrder, status: Status, changes: Changes) -> None:
-        order.status, order.ts_last = status, self._standing.ts
-        if status is not Status.OPEN:
-            self._standing.open.remove(order)
-        changes.orders[order.order_id] = order
+    def _liquidation_id(self) -> str:
+        return f"autoclose-{self._standing.ts // _MS}-{self._standing.last_order_id + 1}"
+
+    def _autoclose(self, leg: Leg, quantity: Decimal, price: Decimal, client_order_id: str) -> list[BookEvent]:
+        held = self._standing.account.positions[leg].quantity
+        if not 0 < quantity <= held:
+            raise ValueError(f"can't close {quantity} of {leg}: it holds {held}")
+        with self._transaction() as changes:
+            self._matching(changes).autoclose(leg, quantity, price, client_order_id)
+        return self.faults.arrived(changes.events)

@@ -51,8 +51,8 @@ class Ledger:
         (version,) = self._db.execute("pragma user_version").fetchone()
         if version == 0:
             self._db.executescript(schema.SCHEMA)
-        elif version != schema.SCHEMA_VERSION:
-            raise BookFileError(f"{self._path} has layout {version}; this version reads layout {schema.SCHEMA_VERSION}")
+        else:
+            self._migrate(version)
         row = self._db.execute("select instrument from venue").fetchone()
         if row is None:
             self._db.execute(schema.INSERT_STATE, (rules.instrument.symbol, str(rules.starting_balance)))
@@ -60,6 +60,21 @@ class Ledger:
             raise BookFileError(
                 f"{self._path} is the book of {row['instrument']}, not of {rules.instrument.symbol}: use another file"
             )
+
+    def _migrate(self, version: int) -> None:
+        """Bring an older file to this layout, a step a transaction."""
+        if not 0 < version <= schema.SCHEMA_VERSION:
+            raise BookFileError(
+                f"{self._path} has layout {version}; this version reads layouts 1 to {schema.SCHEMA_VERSION}: start "
+                "the version that wrote it, or use another file"
+            )
+        for step in range(version, schema.SCHEMA_VERSION):
+            try:
+                self._db.executescript(schema.MIGRATIONS[step])
+            except sqlite3.Error:
+                if self._db.in_transaction:
+                    self._db.execute("rollback")
+                raise
 
     def close(self) -> None:
         """Close the file and let others have it."""
@@ -141,6 +156,8 @@ class Ledger:
                 db.executemany(schema.INSERT_FUNDING, map(rows.funding_row, changes.funding))
             if changes.commands:
                 db.executemany(schema.INSERT_COMMAND, map(rows.command_row, changes.commands))
+            if changes.transfers:
+                db.executemany(schema.INSERT_TRANSFER, map(rows.transfer_row, changes.transfers))
             db.execute(schema.UPDATE_STATE, rows.state_row(standing))
             db.execute("commit")
         except BaseException:

@@ -37,6 +37,7 @@ class LoggedCommand:
     kind: OrderKind | None
     quantity: Decimal | None
     price: Decimal | None
+    trigger_price: Decimal | None
     post_only: bool | None
     result: str
     """`accepted`, or the refusal, code first."""
@@ -68,3 +69,14 @@ class FundingPayment:
     quantity: Decimal
     amount: Decimal
     """Above 0 received."""
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """A deposit, or below 0 a withdrawal."""
+
+    wall_ns: int
+    """By the machine's clock, ns since the epoch."""
+    ts: int
+    """In market time."""
+    amount: Decimal

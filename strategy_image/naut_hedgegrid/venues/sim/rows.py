@@ -1,14 +1,17 @@
 """Rows of the book's file: how each record is read and written."""
 
+import json
 import sqlite3
 from decimal import Decimal
+from typing import Any
 
 from naut_hedgegrid.domain.values import Leg, OrderFilled, OrderKind, OrderRequest, Quote, Side
 from naut_hedgegrid.venues.sim.account import Account, Position
 from naut_hedgegrid.venues.sim.changes import Command
 from naut_hedgegrid.venues.sim.orders import BookOrder, Status
 from naut_hedgegrid.venues.sim.places import Place
-from naut_hedgegrid.venues.sim.records import Action, BookFill, FundingPayment, LoggedCommand
+from naut_hedgegrid.venues.sim.records import Action, BookFill, FundingPayment, LoggedCommand, Transfer
+from naut_hedgegrid.venues.sim.settlement import Unsettled
 from naut_hedgegrid.venues.sim.standing import Standing
 
 type Row = sqlite3.Row
@@ -21,6 +24,7 @@ def read_standing(row: Row) -> Standing:
         realized=Decimal(row["realized"]),
         commissions=Decimal(row["commissions"]),
         funding=Decimal(row["funding"]),
+        transfers=Decimal(row["transfers"]),
         positions={
             leg: Position(Decimal(row[f"{leg.lower()}_quantity"]), Decimal(row[f"{leg.lower()}_cost"])) for leg in Leg
         },
@@ -35,6 +39,7 @@ def read_standing(row: Row) -> Standing:
         place=None if row["market"] is None else Place(row["market"], row["position"]),
         last_order_id=row["last_order_id"],
         last_trade_id=row["last_trade_id"],
+        unsettled=_unsettled(row["unsettled"]),
     )
 
 
@@ -48,6 +53,7 @@ def read_order(row: Row) -> BookOrder:
         quantity=Decimal(row["quantity"]),
         price=_decimal(row["price"]),
         post_only=bool(row["post_only"]),
+        trigger_price=_decimal(row["trigger_price"]),
     )
     return BookOrder(
         order_id=row["order_id"],
@@ -56,6 +62,7 @@ def read_order(row: Row) -> BookOrder:
         status=Status(row["status"]),
         filled=Decimal(row["filled"]),
         ts_last=row["ts_last"],
+        reason=row["reason"],
     )
 
 
@@ -89,6 +96,11 @@ def read_funding(row: Row) -> FundingPayment:
     )
 
 
+def read_transfer(row: Row) -> Transfer:
+    """A deposit or withdrawal."""
+    return Transfer(row["wall_ns"], row["ts"], Decimal(row["amount"]))
+
+
 def read_command(row: Row) -> LoggedCommand:
     """A line of the order log."""
     known = row["leg"] is not None
@@ -104,6 +116,7 @@ def read_command(row: Row) -> LoggedCommand:
         kind=OrderKind(row["kind"]) if known else None,
         quantity=_decimal(row["quantity"]),
         price=_decimal(row["price"]),
+        trigger_price=_decimal(row["trigger_price"]),
         post_only=bool(row["post_only"]) if known else None,
         result=row["result"],
     )
@@ -123,6 +136,8 @@ def state_row(standing: Standing) -> tuple[object, ...]:
         *((None, None) if place is None else (place.market, place.position)),
         standing.last_order_id,
         standing.last_trade_id,
+        str(account.transfers),
+        json.dumps([_plain(waiting) for waiting in standing.unsettled]),
     )
 
 
@@ -148,6 +163,8 @@ def order_row(order: BookOrder) -> tuple[object, ...]:
         str(order.filled),
         order.ts,
         order.ts_last,
+        _text(request.trigger_price),
+        order.reason,
     )
 
 
@@ -182,10 +199,42 @@ def command_row(command: Command) -> tuple[object, ...]:
     head = (command.wall_ns, command.ts, command.action, command.client_order_id)
     order = command.order
     if order is None:
-        return (*head, *(None,) * 7, command.result)
+        return (*head, *(None,) * 7, command.result, None)
     opening = not order.reduce_only
-    quantity, price = str(order.quantity), _text(order.price)
-    return (*head, order.leg, order.side, opening, order.kind, quantity, price, order.post_only, command.result)
+    quantity, price, trigger = str(order.quantity), _text(order.price), _text(order.trigger_price)
+    return (
+        *head,
+        order.leg,
+        order.side,
+        opening,
+        order.kind,
+        quantity,
+        price,
+        order.post_only,
+        command.result,
+        trigger,
+    )
+
+
+def transfer_row(transfer: Transfer) -> tuple[object, ...]:
+    """A deposit or withdrawal."""
+    return (transfer.wall_ns, transfer.ts, str(transfer.amount))
+
+
+def _unsettled(text: str) -> tuple[Unsettled, ...]:
+    return tuple(
+        Unsettled(
+            ts=waiting["ts"],
+            mark=Decimal(waiting["mark"]),
+            quantities={Leg(leg): Decimal(quantity) for leg, quantity in waiting["quantities"].items()},
+        )
+        for waiting in json.loads(text)
+    )
+
+
+def _plain(waiting: Unsettled) -> dict[str, Any]:
+    quantities = {leg: str(quantity) for leg, quantity in waiting.quantities.items()}
+    return {"ts": waiting.ts, "mark": str(waiting.mark), "quantities": quantities}
 
 
 def _text(value: object | None) -> str | None:

@@ -3,10 +3,11 @@
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from naut_hedgegrid.domain.values import ZERO, Leg, OrderRequest, Quote, Side
+from naut_hedgegrid.domain.values import ZERO, Leg, OrderKind, OrderRequest, Quote, Side
 from naut_hedgegrid.venues.sim.account import Account
 from naut_hedgegrid.venues.sim.orders import OpenOrders
 from naut_hedgegrid.venues.sim.places import Place
+from naut_hedgegrid.venues.sim.settlement import Unsettled
 
 
 @dataclass(slots=True)
@@ -23,6 +24,8 @@ class Standing:
     last_order_id: int = 0
     last_trade_id: int = 0
     open: OpenOrders = field(default_factory=OpenOrders)
+    unsettled: tuple[Unsettled, ...] = ()
+    """Settlements that wait for their rate, oldest first."""
 
     @property
     def mark(self) -> Decimal | None:
@@ -42,25 +45,21 @@ class Standing:
             return False
         return order.price >= opposite if order.side is Side.BUY else order.price <= opposite
 
+    def triggers(self, order: OrderRequest) -> bool:
+        """Whether a stop's trigger price is one that the mark price has reached."""
+        trigger = order.trigger_price
+        if trigger is None or self.mark is None:
+            return False
+        return self.mark >= trigger if order.side is Side.BUY else self.mark <= trigger
+
     def closable(self, leg: Leg, *, resting_closes_reserve: bool) -> Decimal:
-        """How much of a leg a new order may close."""
+        """How much of a leg a new order may close. Stops live apart and reserve nothing."""
         quantity = self.account.positions[leg].quantity
         if not resting_closes_reserve:
             return quantity
-        closes = (order for order in self.open if order.request.leg is leg and order.request.reduce_only)
+        closes = (
+            order
+            for order in self.open
+            if order.request.leg is leg and order.request.reduce_only and order.request.kind is OrderKind.LIMIT
+        )
         return quantity - sum((order.leaves for order in closes), ZERO)
-
-    def position_margin(self, leverage: int) -> Decimal:
-        """Initial margin of both legs: in hedge mode they aren't netted."""
-        return ZERO if self.mark is None else self.account.position_notional(self.mark) / leverage
-
-    def order_margin(self, leverage: int) -> Decimal:
-        """Initial margin of the open orders that open; closing needs none."""
-        entries = (order for order in self.open if not order.request.reduce_only)
-        return sum((order.leaves * (order.request.price or ZERO) for order in entries), ZERO) / leverage
-
-    def free_margin(self, leverage: int) -> Decimal:
-        """Margin balance less initial margins: what is left to open with; may be below 0."""
-        unrealized = ZERO if self.mark is None else self.account.unrealized(self.mark)
-        balance = self.account.wallet + unrealized
-        return balance - self.position_margin(leverage) - self.order_margin(leverage)
