@@ -169,7 +169,12 @@ def _within_cap(
     cap = settings.max_inventory_quote
     for rung in passed:
         entry = live.get(rung.price)
-        total += entry.leaves if entry is not None and entry.filled > 0 else rung.quantity
+        if entry is None:
+            total += rung.quantity
+        elif entry.filled > 0:
+            total += entry.leaves
+        else:  # one that is replaced counts whole until it is gone
+            total += max(entry.leaves, rung.quantity)
         limit = cap if entry is None else cap * _CAP_TOLERANCE
         if total * max(quote.mark, rung.price) > limit:
             break

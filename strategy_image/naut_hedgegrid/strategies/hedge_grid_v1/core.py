@@ -27,7 +27,7 @@ from naut_hedgegrid.domain.values import (
     Role,
     VenueState,
 )
-from naut_hedgegrid.grid.bars import Bar, BarAggregator
+from naut_hedgegrid.grid.bars import SECOND, Bar, BarAggregator
 from naut_hedgegrid.grid.ledger import Ledger
 from naut_hedgegrid.strategies.hedge_grid_v1.actions import Action, Actions
 from naut_hedgegrid.strategies.hedge_grid_v1.clock import Clock
@@ -240,6 +240,16 @@ class GridCore:
         return self._actions.take()
 
     # -- what can be asked
+
+    @property
+    def mid(self) -> Decimal | None:
+        """Rule R1: of the newest quote while it is fresh, else the last bar's close; None before either."""
+        quote, bar = self.quote, self.last_bar
+        if quote is None or (
+            bar is not None and self._clock.market() - quote.ts > self._settings.stale_seconds * SECOND
+        ):
+            return None if bar is None else bar.close
+        return quote.mid
 
     @property
     def started(self) -> bool:

@@ -44,8 +44,8 @@ def operational_metrics(core: GridCore, numbers: Figures, uptime: float) -> dict
 
 def ladders_snapshot(core: GridCore) -> dict[str, Any]:
     """All rungs as last computed, occupied and dropped ones too; what rests is in `orders_snapshot`."""
-    quote = core.quote
-    if quote is None or core.ledger.ladder is None:
+    quote, mid = core.quote, core.mid
+    if quote is None or mid is None or core.ledger.ladder is None:
         return {"long_ladder": [], "short_ladder": [], "mid_price": 0.0}
     ladders = {
         leg: [{"price": float(r.price), "qty": float(r.quantity), "side": leg.value} for r in core.entries.ladders[leg]]
@@ -53,7 +53,7 @@ def ladders_snapshot(core: GridCore) -> dict[str, Any]:
     }
     return {
         "timestamp": quote.ts,
-        "mid_price": float(quote.mid),
+        "mid_price": float(mid),
         "long_ladder": ladders[Leg.LONG],
         "short_ladder": ladders[Leg.SHORT],
     }

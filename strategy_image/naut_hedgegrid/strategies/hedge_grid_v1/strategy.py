@@ -271,7 +271,7 @@ class HedgeGridV1:
     @property
     def regime(self) -> Regime | None:
         """The market's regime in effect; None where it isn't followed."""
-        return None
+        return self._core.plan.regime
 
     def _attach(self, kill_switch: "KillSwitchMonitor | RiskMonitor") -> None:
         if isinstance(kill_switch, RiskMonitor):
