@@ -27,9 +27,9 @@ from naut_hedgegrid.domain.values import (
     VenueState,
 )
 from naut_hedgegrid.grid.records import Changes, Snapshot
-from naut_hedgegrid.store.broken import open_store
 from naut_hedgegrid.store.null import NullStore
 from naut_hedgegrid.store.protocol import GridStore
+from naut_hedgegrid.store.start import open_store
 from naut_hedgegrid.strategies.hedge_grid_v1.risk_monitor import RiskMonitor
 from naut_hedgegrid.strategies.hedge_grid_v1.strategy import HedgeGridV1
 from naut_hedgegrid.strategies.hedge_grid_v1.switchboard import stored_controls

@@ -2,6 +2,7 @@
 
 import sqlite3
 from contextlib import closing
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,25 @@ def test_a_fill_is_kept_once_by_its_trade_id(tmp_path: Path) -> None:
     store.commit(Changes(fills=[fill(5), fill(6)])).result(10)
     assert [f.trade_id for f in store.fills(None, 10).result(10).items] == [6, 5]
     store.close()
+
+
+def test_later_changes_are_taken_in_whole() -> None:
+    """What a full disk has refused is written with what comes later: every part of it."""
+    settled = FundingSettled(T0, D(0), D(1), {Leg.LONG: D(0), Leg.SHORT: D(0)})
+    later = Changes(
+        lots={lot(1).key: None},
+        orders={"a": order(1)},
+        fills=[fill(1)],
+        funding=[settled],
+        totals=Totals(fills=1),
+        values={"a": 2},
+    )
+    assert all(getattr(later, part.name) for part in fields(Changes)), "a part is missing from this test"
+    taken = Changes(lots={lot(1).key: lot(1)}, values={"a": 1})
+    taken.add(later)
+    assert taken == later
+    taken.add(Changes())
+    assert taken == later
 
 
 def test_a_file_of_version_1_is_taken_over_whole(tmp_path: Path) -> None:

@@ -12,10 +12,13 @@ from pathlib import Path
 import pytest
 
 from naut_hedgegrid.grid.records import Changes
-from naut_hedgegrid.store.broken import BrokenStore, open_store
+from naut_hedgegrid.store import sqlite as sqlite_store
+from naut_hedgegrid.store.broken import BrokenStore
 from naut_hedgegrid.store.errors import StoreError, StoreProblem
+from naut_hedgegrid.store.opening import opened
 from naut_hedgegrid.store.samples import Resolution
 from naut_hedgegrid.store.sqlite import SqliteStore
+from naut_hedgegrid.store.start import open_store
 from tests.unit.store_parts import INSTRUMENT, OWNER, T0, VERSION_1, entry, fill, lot, sample, script, store_at, until
 
 FILLS = 3_000
@@ -149,6 +152,26 @@ def test_f47_a_folder_that_can_not_be_written_is_no_end_of_the_process(tmp_path:
     assert "can't be opened" in (kept.store.failure or "")
     assert "then restart" in (kept.store.failure or "")
     kept.store.close()
+
+
+def test_f47_a_volume_that_hangs_at_the_start_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store_at(tmp_path).close()
+    release = threading.Event()
+
+    def hanging(*arguments: object) -> object:
+        release.wait(30)
+        return opened(*arguments)  # pyright: ignore[reportArgumentType]
+
+    monkeypatch.setattr(sqlite_store, "opened", hanging)
+    kept = open_store(tmp_path / "grid.sqlite", OWNER, INSTRUMENT, lambda values: None, patience=0.1)
+    assert "can't be opened (no answer within 0.1 s)" in (kept.store.failure or "")
+    assert isinstance(kept.store.commit(Changes(values={"a": 1})).exception(0), StoreError)
+    with pytest.raises(StoreError, match="in use by another process"):
+        store_at(tmp_path)
+    kept.store.close()
+    release.set()
 
 
 def test_f47_a_damaged_page_that_a_write_meets_ends_all_writing(tmp_path: Path) -> None:

@@ -21,8 +21,8 @@ from naut_hedgegrid.runners.identity import Identity
 from naut_hedgegrid.runners.options import Options
 from naut_hedgegrid.runners.panel import show
 from naut_hedgegrid.runners.stopping import wind_down
-from naut_hedgegrid.store.broken import open_store
 from naut_hedgegrid.store.errors import StoreError
+from naut_hedgegrid.store.start import open_store
 from naut_hedgegrid.strategies.hedge_grid_v1.clock import ReplayClock, WallClock
 from naut_hedgegrid.strategies.hedge_grid_v1.risk_monitor import RiskMonitor
 from naut_hedgegrid.strategies.hedge_grid_v1.strategy import HedgeGridV1

@@ -4,29 +4,23 @@ The process lives on with it, for it can still cancel, close and answer; a proce
 can't be told to flatten.
 """
 
-import logging
-from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import IO, Any
 
 from naut_hedgegrid.domain.values import OrderFilled
-from naut_hedgegrid.grid.records import Changes, Snapshot
-from naut_hedgegrid.store.errors import StoreError, StoreProblem, damaged
+from naut_hedgegrid.grid.records import Changes
+from naut_hedgegrid.store.errors import StoreError, StoreProblem
 from naut_hedgegrid.store.opening import locked
-from naut_hedgegrid.store.protocol import AuditEntry, AuditRecord, GridStore, Page
+from naut_hedgegrid.store.protocol import AuditEntry, AuditRecord, Page
 from naut_hedgegrid.store.samples import Point, Resolution, Sample
-from naut_hedgegrid.store.sqlite import SqliteStore
-
-log = logging.getLogger(__name__)
 
 
 class BrokenStore:
     """Refuses everything with the error that kept the file from being opened. Holds the file's lock where it can."""
 
-    def __init__(self, error: StoreError) -> None:
-        """
+    def __init__(self, error: StoreError, *, lock: bool = True) -> None:
+        """`lock` False: this process holds the lock already, or waits for it.
+
         Raises:
             StoreError: another process has the file.
         """
@@ -34,6 +28,8 @@ class BrokenStore:
         self.failure: str | None = str(error)
         self._error = error
         self._lock: IO[bytes] | None = None
+        if not lock:
+            return
         try:
             self._lock = locked(error.path)
         except StoreError as why:
@@ -73,46 +69,3 @@ class BrokenStore:
         future: Future[Any] = Future()
         future.set_exception(self._error)
         return future
-
-
-@dataclass(frozen=True, slots=True)
-class OpenedStore:
-    """A store and what it knows from before."""
-
-    store: GridStore
-    snapshot: Snapshot = field(default_factory=Snapshot)
-    values: dict[str, Any] = field(default_factory=dict[str, Any])
-    """Single values by name."""
-
-
-def open_store(path: Path, owner: str, instrument: str, check: Callable[[Mapping[str, Any]], object]) -> OpenedStore:
-    """Open a grid's store; where it can't be opened, a `BrokenStore` that knows nothing.
-
-    `check` raises ValueError for single values that make no sense.
-
-    Raises:
-        StoreError: another process has the file.
-    """
-    try:
-        store = SqliteStore(path, owner, instrument)
-        try:
-            snapshot, values = store.load()
-            _checked(path, values, check)
-        except BaseException:
-            store.close()
-            raise
-    except StoreError as error:
-        if error.problem is StoreProblem.IN_USE:
-            raise
-        broken = BrokenStore(error)
-    else:
-        return OpenedStore(store, snapshot, values)
-    log.error("entries stop, exits stay, a kill works from memory: %s", broken.failure)
-    return OpenedStore(broken)
-
-
-def _checked(path: Path, values: Mapping[str, Any], check: Callable[[Mapping[str, Any]], object]) -> None:
-    try:
-        check(values)
-    except ValueError as error:
-        raise damaged(path, error) from error
