@@ -19,15 +19,31 @@ from pydantic import (
 
 from hedgegrid_api.risk import RiskLimits
 from hedgegrid_api.types import (
+    Integer,
     KillSwitch,
     LegLevel,
     LegState,
     Message,
+    Number,
     SignedFigure,
     Source,
     UnsignedFigure,
     complaints,
 )
+
+LARGEST = 2**53 - 1
+"""Every reader of JSON has whole numbers exact up to here; no generation gets there."""
+
+
+def _whole(value: Any) -> Any:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Counter = Annotated[Integer, Field(ge=0, le=LARGEST), BeforeValidator(_whole)]
+"""A whole number from 0 on; 3.0 is one in JSON, text and true aren't."""
+
+AnySide = Annotated[str, Field(max_length=16, json_schema_extra={"enum": ["long", "short", "both"]})]
+"""Which legs an operation is for."""
 
 
 class DeletionIntent(StrEnum):
@@ -82,17 +98,19 @@ class ControlDocument(Message):
 
     uid: Annotated[str, Field(min_length=1)]
     """UID of the HedgeGrid; a pod refuses another object's (409)."""
-    generation: Annotated[int, Field(ge=0)]
+    generation: Counter
     """metadata.generation; a pod refuses a lower one than it holds (409)."""
-    epoch: Annotated[int, Field(ge=0)] = 0
+    epoch: Counter = 0
     """The leader's epoch, raised at each acquisition of the Lease; a pod refuses a lower one (409)."""
     by: Author = Author()
     """Who changed the spec."""
-    kill_switch: Annotated[KillSwitch, BeforeValidator(_known_switch)] = KillSwitch.NONE
+    kill_switch: Annotated[KillSwitch, BeforeValidator(_known_switch, json_schema_input_type=KillSwitch | str)] = (
+        KillSwitch.NONE
+    )
     """spec.killSwitch; an unknown value counts as haltEntries."""
-    throttle: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = 1
+    throttle: Annotated[Number, Field(ge=0, le=1)] = 1
     """spec.throttle."""
-    rearm: Annotated[int, Field(ge=0)] = 0
+    rearm: Counter = 0
     """spec.rearm."""
     rearm_latches: tuple[str, ...] = ()
     """Ids of the latches that status showed when this rearm was first seen: what it may release."""
@@ -304,7 +322,7 @@ class ControlReport(Message):
 class FlattenRequest(Message):
     """`POST /flatten`."""
 
-    side: str
+    side: AnySide
     """long, short or both."""
     reason: str | None = None
     """For the audit log."""
@@ -313,16 +331,16 @@ class FlattenRequest(Message):
 class ThrottleRequest(Message):
     """`POST /throttle`."""
 
-    throttle: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+    throttle: Annotated[Number, Field(ge=0, le=1)]
     """0 to 1; 1 ends the API's throttle."""
 
 
 class ResumeRequest(Message):
     """`POST /resume`."""
 
-    id: str
+    id: Annotated[str, Field(max_length=253)]
     """Id of the latch, from the report's `latches`."""
-    side: str = "both"
+    side: AnySide = "both"
     """long, short or both: which legs of the latch to release."""
 
 

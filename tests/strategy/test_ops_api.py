@@ -100,7 +100,7 @@ async def test_docs_describe_every_route(pod: Served) -> None:
     paths = (await pod.get("/openapi.json"))["paths"]
     expected = {
         "/control", "/livez", "/readyz", "/health", "/status",
-        "/ladders", "/orders", "/flatten", "/throttle", "/resume",
+        "/ladders", "/orders", "/flatten", "/throttle", "/resume", "/history", "/fills", "/audit",
     }  # fmt: skip
     assert set(paths) == expected
     assert set(paths["/control"]) == {"get", "put"}
@@ -109,7 +109,7 @@ async def test_docs_describe_every_route(pod: Served) -> None:
 def test_no_route_is_a_sync_function(tmp_path: Path) -> None:
     guard: Any = control_api(alone(tmp_path), ApiKeys.single("k"))
     endpoints = [route.endpoint for route in guard._app.routes]
-    assert len([route for route in guard._app.routes if isinstance(route, APIRoute)]) == 11
+    assert len([route for route in guard._app.routes if isinstance(route, APIRoute)]) == 14
     assert all(inspect.iscoroutinefunction(endpoint) for endpoint in endpoints), "FastAPI would use a thread"
 
 

@@ -6,18 +6,21 @@ from typing import Any
 
 import pytest
 
-from naut_hedgegrid.ops.auth import KeyFolder
+from naut_hedgegrid.ops.api import control_api
+from naut_hedgegrid.ops.auth import ApiKeys, KeyFolder
 from naut_hedgegrid.ops.manager import OperationsError, OperationsManager
 from tests.strategy.ops_support import INSTRUMENT, STILL, alone, served
 
 KEYS = {name: f"{name}-secret" for name in ("viewer", "trader", "admin", "operator")}
 OPEN = ("/livez", "/readyz", "/docs", "/openapi.json")
-READ = ("/health", "/status", "/ladders", "/orders", "/control", "/nowhere")
+READ = ("/health", "/status", "/ladders", "/orders", "/history", "/fills", "/control", "/nowhere")
 TRADE: tuple[tuple[str, Any], ...] = (("/throttle", {"throttle": 0.9}), ("/flatten", {"side": "long"}))
 MANAGE: tuple[tuple[str, str, Any], ...] = (
     ("POST", "/resume", {"id": "op-of-nobody"}),
     ("PUT", "/control", {"uid": "uid-1", "generation": 1}),
+    ("GET", "/audit", None),
 )
+"""By verb, path and body."""
 ROLES = {
     None: (401, 401, 401),
     "wrong": (401, 401, 401),
@@ -26,6 +29,17 @@ ROLES = {
     "admin": (200, 200, 200),
     "operator": (200, 200, 200),
 }
+
+
+"""By key: status for reading, trading and managing."""
+
+
+def test_the_matrix_has_every_route(tmp_path: Path) -> None:
+    guard: Any = control_api(alone(tmp_path), ApiKeys.single("k"))
+    routes = {(verb, route.path) for route in guard._app.routes for verb in route.methods - {"HEAD"}}
+    listed = {("GET", path) for path in (*OPEN, *READ)} | {("POST", path) for path, _ in TRADE}
+    listed |= {(verb, path) for verb, path, _ in MANAGE}
+    assert listed - {("GET", "/nowhere")} == routes - {("GET", "/docs/oauth2-redirect")}
 
 
 @pytest.fixture

@@ -4,7 +4,9 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from hedgegrid_api.control import Latch, Trip
 from hedgegrid_api.types import LegState, Source
+from naut_hedgegrid.domain.values import Regime
 
 
 class Answer(BaseModel):
@@ -99,6 +101,26 @@ class Status(Answer):
     """As it acts: the value that asks for the levels of both legs."""
     callback_errors: int
     """Exceptions in callbacks since the start; any stops entries."""
+    mark_price: float | None
+    """Of the newest quote."""
+    data_age_seconds: float | None
+    """Age of the newest quote in market time."""
+    equity: float | None
+    """Wallet balance plus unrealized profit, quote currency."""
+    account_balance: float | None
+    """Wallet balance at the venue, quote currency."""
+    drawdown: float | None
+    """(peak − equity) / peak, as a fraction."""
+    liquidation_distance: float | None
+    """Distance from mark to liquidation price / mark, as a fraction; null also where no price liquidates."""
+    funding_rate: float | None
+    """Of the coming settlement, as a fraction."""
+    regime: Regime | None
+    """The market's regime in effect."""
+    latches: tuple[Latch, ...]
+    """What stands until it is released."""
+    trip: Trip | None
+    """The newest trip of a risk limit whose latch still stands."""
 
 
 class LadderRung(Answer):

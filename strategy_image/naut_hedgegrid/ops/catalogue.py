@@ -5,6 +5,7 @@ from enum import StrEnum
 
 from hedgegrid_api.types import LegState
 from naut_hedgegrid.domain.values import Leg, Regime, Role
+from naut_hedgegrid.risk.limits import Rule
 from naut_hedgegrid.strategies.hedge_grid_v1.markout import HORIZONS
 from naut_hedgegrid.strategies.hedge_grid_v1.snapshots import ROLE_NAMES
 from naut_hedgegrid.strategies.hedge_grid_v1.telemetry import Outcome
@@ -42,6 +43,7 @@ class Definition:
 
 
 _LEGS: tuple[Series, ...] = tuple((leg.value,) for leg in Leg)
+_RULES: tuple[Series, ...] = tuple((rule.value,) for rule in Rule)
 LIQUIDITY = {True: "maker", False: "taker"}
 """Whether a fill added liquidity, as the label says it."""
 
@@ -120,10 +122,10 @@ FURTHER = (
         Kind.GAUGE,
         "Limit of a risk rule, in the unit of its field; NaN where none is set",
         ("rule",),
-        (),
+        _RULES,
     ),
-    Definition("risk_observed", Kind.GAUGE, "What a risk rule observed last, in its limit's unit", ("rule",), ()),
-    Definition("risk_trips_total", Kind.COUNTER, "Trips of a risk rule since the process started", ("rule",), ()),
+    Definition("risk_observed", Kind.GAUGE, "What a risk rule observed last, in its limit's unit", ("rule",), _RULES),
+    Definition("risk_trips_total", Kind.COUNTER, "Trips of a risk rule since the process started", ("rule",), _RULES),
     Definition(
         "orders_total",
         Kind.COUNTER,

@@ -7,6 +7,7 @@ from typing import Any
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from naut_hedgegrid.ops.auth import ApiKeys, Caller, Role
+from naut_hedgegrid.ops.bodies import LARGEST_BODY, TOO_LARGE
 
 HEADER = "X-API-Key"
 NOBODY = Caller("anybody on this machine", Role.ADMIN)
@@ -49,8 +50,17 @@ class Guard:
                 await _refuse(send, 403, f"{roles}; {method} {path} needs {needed.name.lower()}")
                 return
             caller = known
+        if _announced(scope) > LARGEST_BODY:
+            await _refuse(send, 413, TOO_LARGE)
+            return
         scope.setdefault("state", {})["caller"] = caller
         await self._app(scope, receive, send)
+
+
+def _announced(scope: Scope) -> int:
+    """Bytes of the body, as its header has it; one that comes in pieces is measured when it is read."""
+    length = next((value for name, value in scope["headers"] if name == b"content-length"), b"")
+    return int(length) if length.isdigit() and len(length) < 20 else 0
 
 
 async def _refuse(send: Send, status: int, sentence: str) -> None:

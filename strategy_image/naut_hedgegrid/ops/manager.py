@@ -11,6 +11,7 @@ from naut_hedgegrid.ops.api import control_api
 from naut_hedgegrid.ops.auth import ApiKeys
 from naut_hedgegrid.ops.figures import snapshot_of
 from naut_hedgegrid.ops.metrics import Exporter
+from naut_hedgegrid.ops.sampler import Sampler
 from naut_hedgegrid.ops.servers import ListenError, WebServer, is_loopback, listen
 from naut_hedgegrid.strategies.hedge_grid_v1.strategy import HedgeGridV1
 
@@ -182,7 +183,9 @@ class _Servers:
             port.bind()
         if self._thread is not None:
             self._loop.set_result(asyncio.get_running_loop())
-        refresher = asyncio.create_task(self._refresh())
+        tasks = [asyncio.create_task(self._refresh())]
+        if (archive := self._strategy.archive) is not None:
+            tasks.append(asyncio.create_task(Sampler(self._strategy, archive).run()))
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self.api.run_until_ended())
@@ -191,7 +194,8 @@ class _Servers:
             log.exception("operations failed")
             self.done.set_exception(error)
         finally:
-            refresher.cancel()
+            for task in tasks:
+                task.cancel()
             if own_loop and port.here:
                 port.release()
             if not self.done.done():

@@ -58,6 +58,16 @@ def status(strategy: HedgeGridV1) -> Status:
         throttle=report.throttle.effective,
         kill_switch=report.kill_switch.effective,
         callback_errors=strategy.errors,
+        mark_price=_number(figures.mark),
+        data_age_seconds=strategy.data_age,
+        equity=_number(figures.equity),
+        account_balance=_number(figures.wallet),
+        drawdown=_number(figures.drawdown),
+        liquidation_distance=_number(figures.liquidation_distance),
+        funding_rate=_number(figures.funding_rate),
+        regime=strategy.regime,
+        latches=report.latches,
+        trip=report.trip,
     )
 
 
@@ -82,4 +92,4 @@ def _leg(strategy: HedgeGridV1, figures: Figures, leg: Leg, report: LegReport) -
 
 
 def _number(value: Decimal | None) -> float | None:
-    return None if value is None else float(value)
+    return float(value) if value is not None and value.is_finite() else None

@@ -4,7 +4,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from naut_hedgegrid.domain.values import OrderFilled
 from naut_hedgegrid.grid.records import Changes
@@ -57,23 +57,10 @@ class Page[T]:
     keys, not counts."""
 
 
-class GridStore(Protocol):
-    """A grid's store. No call waits for the disk; every answer is a future, which may carry a `StoreError`."""
-
-    @property
-    def path(self) -> Path | None:
-        """The file, where there is one."""
-        ...
-
-    @property
-    def failure(self) -> str | None:
-        """Why nothing can be written at present, naming the file and the remedy; None while it can. Any thread."""
-        ...
-
-    def commit(self, changes: Changes, *, durable: bool = False) -> Future[None]:
-        """Write changes in one transaction, in the order of the calls: done when they would survive the process,
-        durable: the machine. Changes that failed are kept and written with the next that can be."""
-        ...
+@runtime_checkable
+class Archive(Protocol):
+    """What is kept for people: history and audit log, and the fills. No call waits for the disk; every answer is a
+    future, which may carry a `StoreError`."""
 
     def record_sample(self, sample: Sample) -> Future[None]:
         """Add a sample to the history."""
@@ -94,6 +81,25 @@ class GridStore(Protocol):
 
     def audit(self, before: int | None, limit: int) -> Future[Page[AuditRecord]]:
         """Audit log, newest first: of numbers below `before`, None for the newest."""
+        ...
+
+
+class GridStore(Archive, Protocol):
+    """A grid's store, archive included."""
+
+    @property
+    def path(self) -> Path | None:
+        """The file, where there is one."""
+        ...
+
+    @property
+    def failure(self) -> str | None:
+        """Why nothing can be written at present, naming the file and the remedy; None while it can. Any thread."""
+        ...
+
+    def commit(self, changes: Changes, *, durable: bool = False) -> Future[None]:
+        """Write changes in one transaction, in the order of the calls: done when they would survive the process,
+        durable: the machine. Changes that failed are kept and written with the next that can be."""
         ...
 
     def close(self) -> None:

@@ -27,6 +27,8 @@ class Figures:
     """What the positions would pay in an hour; above 0 we pay."""
     fees: Decimal | None
     """Commissions less rebates since the first start."""
+    fills: int | None
+    """Since the first start."""
     funding_paid: Decimal | None
     """Funding since the first start; above 0 we paid."""
     wallet: Decimal | None
@@ -69,7 +71,6 @@ def figures(core: GridCore, account: AccountState | None) -> Figures:
     notional: dict[Leg, Decimal | None] = {
         leg: None if q is None or mark is None else q * mark for leg, q in quantity.items()
     }
-    funding = account.funding_paid if account is not None else None
     totals = ledger.totals
     realized = totals.realized - totals.fees + totals.funding if known else None
     unrealized = _unrealized(quantity, ledger.entry_prices, mark)
@@ -86,7 +87,8 @@ def figures(core: GridCore, account: AccountState | None) -> Figures:
         funding_rate=account.funding_rate if account is not None else None,
         funding_1h=_funding_1h(account, notional),
         fees=totals.fees if known else None,
-        funding_paid=None if funding is None else -funding,
+        fills=totals.fills if known else None,
+        funding_paid=-totals.funding if known else None,
         wallet=account.wallet if account is not None else None,
     )
 

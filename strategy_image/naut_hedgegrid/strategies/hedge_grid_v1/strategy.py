@@ -35,6 +35,7 @@ from naut_hedgegrid.grid.records import Snapshot
 from naut_hedgegrid.ops.port import LoopPort
 from naut_hedgegrid.risk.limits import Limits, Rule
 from naut_hedgegrid.risk.monitor import Breach, Verdict
+from naut_hedgegrid.store.protocol import Archive
 from naut_hedgegrid.strategies.hedge_grid_v1 import control, snapshots
 from naut_hedgegrid.strategies.hedge_grid_v1 import report as reports
 from naut_hedgegrid.strategies.hedge_grid_v1.actions import Action, Cancel, Submit
@@ -94,12 +95,15 @@ class HedgeGridV1:
         with `await_control` nothing is added until the first document of this start; `backtest` says that the venue
         is the engine's, where a stop may turn a leg round, and that nothing outlives the process."""
         self.instrument = instrument
+        self.owner = owner
         self.port = LoopPort()
         self.boot_id = secrets.token_hex(8)
         self.errors = 0
         """Exceptions in callbacks since the start."""
         self.synced = not await_control
         self.running = False
+        self.archive = store if isinstance(store, Archive) else None
+        """Where history, fills and audit log are kept; None where nobody keeps them."""
         self._config = config
         self._clock = clock or WallClock()
         self._gateway: VenueGateway | None = None
