@@ -15,6 +15,8 @@ _PATTERN = re.compile(r"hg-([0-9a-f]{8})-([LS])([0-9a-z]{1,2})-([ETSF])([0-9a-z]
 
 WRAP = 36**4
 """Running numbers count from 0 to WRAP − 1 and start again."""
+PARTS = 36**2
+"""So do the parts of one entry's exits."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from naut_hedgegrid.domain.values import (
     VenueOrder,
     VenueState,
 )
-from naut_hedgegrid.grid.ids import WRAP, OrderId, parse
+from naut_hedgegrid.grid.ids import PARTS, WRAP, OrderId, parse
 from naut_hedgegrid.grid.records import Changes, Snapshot
 from naut_hedgegrid.grid.working import WorkingOrders, working_order
 
@@ -282,7 +282,7 @@ class Ledger:
 
     def _next_exit(self, lot: Lot, role: Role) -> OrderId:
         self._put(replace(lot, next_part=lot.next_part + 1))
-        return OrderId(self.owner, lot.key.leg, lot.key.level, role, lot.key.n, lot.next_part)
+        return OrderId(self.owner, lot.key.leg, lot.key.level, role, lot.key.n, lot.next_part % PARTS)
 
     def _add(self, order: WorkingOrder) -> WorkingOrder:
         self.working.put(order)

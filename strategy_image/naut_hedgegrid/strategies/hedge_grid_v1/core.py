@@ -22,9 +22,11 @@ from naut_hedgegrid.domain.values import (
     OrderEnded,
     OrderEvent,
     OrderFilled,
+    OrderKind,
     OrderRejected,
     Quote,
     Role,
+    Side,
     VenueState,
 )
 from naut_hedgegrid.grid.bars import SECOND, Bar, BarAggregator
@@ -38,7 +40,7 @@ from naut_hedgegrid.strategies.hedge_grid_v1.freshness import Freshness
 from naut_hedgegrid.strategies.hedge_grid_v1.gates import Gates
 from naut_hedgegrid.strategies.hedge_grid_v1.plan import Plan
 from naut_hedgegrid.strategies.hedge_grid_v1.settings import CoreSettings
-from naut_hedgegrid.strategies.hedge_grid_v1.troubles import Troubles
+from naut_hedgegrid.strategies.hedge_grid_v1.troubles import EXITS_LOST, Troubles
 
 STALE_DATA = "StaleData"
 FOREIGN_POSITION = "ForeignPosition"
@@ -358,15 +360,34 @@ class GridCore:
         if order is None:
             return
         ours = order.status is OrderStatus.CANCELING and event.ending is Ending.CANCELED
+        expired = event.ending is Ending.EXPIRED and not ours
         if event.ending is Ending.TRIGGER_REJECTED:
             self.exits.condemn(order.lot)
-        elif order.role is Role.ENTRY and event.ending is Ending.EXPIRED and order.post_only and not ours:
+        elif order.role is Role.ENTRY and expired and order.post_only:
             self.entries.on_refused(order, self.quote, post_only=True)
+        elif order.role is Role.TAKE_PROFIT and expired and self._would_take(order):
+            self.exits.on_would_take(order)
         elif order.role in (Role.TAKE_PROFIT, Role.STOP_LOSS) and not ours and self._exits_allowed(order.leg):
+            self._on_exit_lost(order)
+        self._on_gone(order)
+
+    def _on_exit_lost(self, order: WorkingOrder) -> None:
+        """Rule R17: it is created again at once; in a moment, where that goes on."""
+        goes_on = EXITS_LOST in self.gates.leg_faults[order.leg]
+        self.exits.on_ended(order)
+        if order.kind is not OrderKind.MARKET:
             if self.troubles.on_exit_lost(order, self._clock.market()):
                 self._evaluate(order.leg)
-            self._actions.read()
-        self._on_gone(order)
+            if goes_on:
+                self.exits.pause(order.lot)
+        self._actions.read()
+
+    def _would_take(self, order: WorkingOrder) -> bool:
+        """The newest quote is at or beyond a post-only order's price."""
+        quote, price = self.quote, order.price
+        if quote is None or price is None or not order.post_only:
+            return False
+        return price >= quote.ask if order.side is Side.BUY else price <= quote.bid
 
     def _on_rejected(self, event: OrderRejected) -> None:
         order = self.ledger.ended(event.client_order_id)

@@ -24,8 +24,9 @@ from naut_hedgegrid.strategies.hedge_grid_v1.actions import Actions
 
 CANT_REST = ("-2021", "-4142", "-4045")
 """Codes that refuse a stop for good: it would trigger at once, or the limit of conditional orders is reached."""
-_RETRY_SECONDS = 1.0
-"""A market close of a lot that was refused is tried again after so long; other exits wait for the next bar."""
+_PAUSES = (1.0, 1.0, 2.0, 2.0, 5.0)
+"""Seconds until a lot is covered again whose market close came to nothing, or whose exits are taken away again and
+again; the last one for ever. Other exits that were refused wait for the next bar."""
 
 
 class Exits:
@@ -46,8 +47,12 @@ class Exits:
         self._allowed = allowed
         self._now = now
         self._refused: set[LotKey] = set()
-        self._condemned: dict[LotKey, float] = {}
-        """Lots to be closed at market, and from when on (monotonic seconds) it may be tried."""
+        self._condemned: set[LotKey] = set()
+        """Lots to be closed at market."""
+        self._later: dict[LotKey, float] = {}
+        """Lots that aren't covered before a time, monotonic seconds."""
+        self._pauses: dict[LotKey, int] = {}
+        """How often a lot had to wait so."""
 
     def cover_leg(self, leg: Leg) -> None:
         """Cover all lots of a leg."""
@@ -60,14 +65,14 @@ class Exits:
         working = self._ledger.working
         takes, stops = working.takes(key), working.stops(key)
         if lot is None or lot.open <= 0:
-            self._condemned.pop(key, None)
+            self._condemned.discard(key)
+            self._pauses.pop(key, None)
             self._cancel(takes)
             self._cancel(stops)
         elif not self._may_cover(key):
             pass
         elif key in self._condemned:
-            if self._now() >= self._condemned[key]:
-                self._close(lot, takes, stops)
+            self._close(lot, takes, stops)
         elif any(stop.filled > 0 for stop in stops):
             self._cancel(takes)  # the stop has triggered: it closes the lot
         else:
@@ -88,7 +93,7 @@ class Exits:
         """The venue refused an exit: a stop that can't rest becomes a market close (R16), anything else is tried again
         with the next bar, once it is read how things are."""
         if order.role is Role.STOP_LOSS and order.kind is OrderKind.MARKET:
-            self._condemned[order.lot] = self._now() + _RETRY_SECONDS
+            self.pause(order.lot)
         elif order.role is Role.STOP_LOSS and reason.startswith(CANT_REST):
             self.condemn(order.lot)
             return
@@ -98,21 +103,31 @@ class Exits:
 
     def condemn(self, key: LotKey) -> None:
         """Rule R16: the lot's stop can't rest or was refused when it triggered; close it at market."""
-        self._condemned[key] = self._now()
+        self._condemned.add(key)
         self.cover(key)
 
+    def on_ended(self, order: WorkingOrder) -> None:
+        """An exit ended, but not by us; the lot is covered again next. A market close that nobody took waits a moment:
+        sent again at once it would most likely meet the same."""
+        if order.kind is OrderKind.MARKET and order.filled == 0:
+            self.pause(order.lot)
+
+    def pause(self, key: LotKey) -> None:
+        """Cover a lot only in a moment: what is sent for it comes to nothing, or is taken away again and again."""
+        count = self._pauses[key] = self._pauses.get(key, 0) + 1
+        self._later[key] = self._now() + _PAUSES[min(count, len(_PAUSES)) - 1]
+
     def on_timer(self) -> None:
-        """Try market closes again that were refused."""
-        for key in list(self._condemned):
-            self.cover(key)
+        """Go on with lots that have waited long enough."""
+        if self._later:
+            now = self._now()
+            self._cover_later([key for key, at in self._later.items() if now >= at])
 
     def retry_refused(self) -> None:
         """A bar has closed."""
-        if not self._refused:
-            return
-        refused, self._refused = self._refused, set()
-        for key in refused:
-            self.cover(key)
+        if self._refused or self._later:
+            refused, self._refused = self._refused, set()
+            self._cover_later([*refused, *self._later])
 
     def unprotected(self, leg: Leg) -> Decimal:
         """Held quantity of a leg that no take-profit stands for (no stop, where there are no take-profits)."""
@@ -124,6 +139,11 @@ class Exits:
             ),
             ZERO,
         )
+
+    def _cover_later(self, keys: Sequence[LotKey]) -> None:
+        for key in keys:
+            self._later.pop(key, None)
+            self.cover(key)
 
     def _stop(self, lot: Lot, stops: Sequence[WorkingOrder]) -> None:
         match next_stop(lot, stops, self.instrument):
@@ -166,7 +186,7 @@ class Exits:
                 self._actions.cancel(order)
 
     def _may_cover(self, key: LotKey) -> bool:
-        return self._allowed(key.leg) and key not in self._refused
+        return self._allowed(key.leg) and key not in self._refused and key not in self._later
 
     def _neighbours(self, key: LotKey) -> list[Lot]:
         """The leg's other lots that have a resting take-profit."""
