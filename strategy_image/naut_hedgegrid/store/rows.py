@@ -3,7 +3,7 @@
 import json
 import sqlite3
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -16,6 +16,11 @@ from naut_hedgegrid.store.samples import FIGURES, RANGED, SECOND, Extremes, Poin
 
 type Row = Mapping[str, Any] | sqlite3.Row
 
+_FILL, _LOT, _ORDER = (
+    tuple(field.name for field in fields(kind) if field.name not in without)
+    for kind, without in ((OrderFilled, ()), (Lot, ("key",)), (WorkingOrder, ("status",)))
+)
+"""What is kept of each as it is."""
 _WHOLE = frozenset({"open_orders", "fills"})
 """Figures of a sample that are counts."""
 
@@ -35,7 +40,7 @@ def write(db: sqlite3.Connection, changes: Changes) -> None:
     gone_orders = [(name,) for name, order in changes.orders.items() if order is None]
     db.executemany("delete from orders where client_order_id = ?", gone_orders)
     upsert(db, "orders", (_order_row(order) for order in changes.orders.values() if order is not None))
-    upsert(db, "fills", (_plain(fill) for fill in changes.fills))
+    upsert(db, "fills", (_plain(fill, _FILL) for fill in changes.fills))
     upsert(db, "funding", (_funding_row(settled) for settled in changes.funding))
     values = changes.values if changes.totals is None else changes.values | {"totals": changes.totals.plain()}
     upsert(db, "entries", ({"name": k, "value": json.dumps(v)} for k, v in values.items()))
@@ -148,8 +153,9 @@ def _decimal(text: str | None) -> Decimal | None:
     return None if text is None else Decimal(text)
 
 
-def _plain(value: OrderFilled | Lot | WorkingOrder) -> dict[str, Any]:
-    return {k: str(v) if isinstance(v, Decimal) else v for k, v in asdict(value).items()}
+def _plain(value: OrderFilled | Lot | WorkingOrder, names: Iterable[str]) -> dict[str, Any]:
+    values = ((name, getattr(value, name)) for name in names)
+    return {name: str(value) if isinstance(value, Decimal) else value for name, value in values}
 
 
 def _funding_row(settled: FundingSettled) -> dict[str, Any]:
@@ -158,13 +164,10 @@ def _funding_row(settled: FundingSettled) -> dict[str, Any]:
 
 
 def _lot_row(lot: Lot) -> dict[str, Any]:
-    row = _plain(lot)
-    key: dict[str, Any] = row.pop("key")
-    return {**key, **row}
+    return {"leg": lot.key.leg, "level": lot.key.level, "n": lot.key.n, **_plain(lot, _LOT)}
 
 
 def _order_row(order: WorkingOrder) -> dict[str, Any]:
-    row = _plain(order)
-    del row["status"]
+    row = _plain(order, _ORDER)
     row["limit_price"] = row.pop("limit")
     return row
