@@ -33,7 +33,7 @@ class Admission:
         if known is not None and known.generation == generation and known.verdict.accepted and not rivals:
             return known.verdict
         own = Rival(entry.controls.ref, entry.controls.created, self._has_children(uid), valid=True)
-        found = admit(entry.obj, own, rivals)
+        found = admit(entry.obj, own, rivals, known.verdict if known else None)
         # A spec that can't be read doesn't change what stands.
         wanted = known.wanted if known else None
         if found.spec is not None and found.config is not None:
@@ -56,7 +56,7 @@ class Admission:
         # One that is going and has nothing is no rival.
         if entry is None or (entry.controls.deleted is not None and not has_children):
             return None
-        valid = known is None or known.verdict.spec is not None
+        valid = known is None or known.verdict.could_run
         return Rival(entry.controls.ref, entry.controls.created, has_children, valid=valid)
 
     def _has_children(self, uid: str) -> bool:

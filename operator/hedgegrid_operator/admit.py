@@ -7,6 +7,9 @@ from enum import StrEnum
 
 from pydantic import ValidationError
 
+from hedgegrid_api.files import StrategyFile, VenueFile, strategy_file, venue_file
+from hedgegrid_api.preview import Advice, collapsed, known_price, oversized, preview, summary, warnings
+from hedgegrid_api.types import complaints
 from hedgegrid_api.v1alpha1 import HedgeGridSpec
 from hedgegrid_operator.desired.config_map import files
 from hedgegrid_operator.objects import GridRef, Json, section
@@ -18,7 +21,18 @@ class Reason(StrEnum):
     VALID = "Valid"
     INVALID_SPEC = "InvalidSpec"
     DUPLICATE_TARGET = "DuplicateTarget"
+    GRID_COLLAPSED = "GridCollapsed"
     NAME_TAKEN = "NameTaken"
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What a grid will do."""
+
+    summary: str
+    """A few sentences."""
+    advice: tuple[Advice, ...] = ()
+    """What should be changed about a grid that runs nevertheless."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +42,16 @@ class Verdict:
     reason: Reason
     message: str
     spec: HedgeGridSpec | None = None
-    """The whole spec; None when it isn't valid."""
+    """The whole spec; None when it can't be read."""
     config: dict[str, str] | None = None
-    """Content of its ConfigMap; None when the spec isn't valid."""
+    """Content of its ConfigMap; None when the spec can't be read."""
+    outlook: Outlook | None = None
+    """What it will do; None where it isn't known or doesn't run."""
+
+    @property
+    def could_run(self) -> bool:
+        """Whether nothing but other objects may keep it from running."""
+        return self.reason not in {Reason.INVALID_SPEC, Reason.GRID_COLLAPSED}
 
     @property
     def accepted(self) -> bool:
@@ -50,15 +71,20 @@ class Rival:
     """Its own spec is one that can run."""
 
 
-def admit(grid: Json, own: Rival, rivals: Iterable[Rival]) -> Verdict:
+def admit(grid: Json, own: Rival, rivals: Iterable[Rival], before: Verdict | None = None) -> Verdict:
     """Verdict over an object. Of several with one target, who has a StatefulSet (or still a pod) keeps it, else the
-    oldest.
+    oldest. `before`: an earlier verdict over it, whose outlook stands where only controls have changed.
     """
     try:
         spec = HedgeGridSpec.model_validate(section(grid, "spec"))
         config = files(spec)
+        known = before.outlook if before is not None and before.config == config else None
+        # A preview takes a millisecond or more.
+        outlook = known or _outlook(strategy_file(spec), venue_file(spec))
     except ValidationError as error:
         return Verdict(Reason.INVALID_SPEC, _sentence(error))
+    if not isinstance(outlook, Outlook):
+        return Verdict(*outlook, spec, config)
     if any(volume["name"] == "data" for volume in spec.pod.volumes):
         return Verdict(Reason.INVALID_SPEC, "spec.pod.volumes: the name data is the store's; name the volume otherwise")
     ahead = [rival for rival in rivals if (rival.valid or rival.has_children) and _rank(rival) < _rank(own)]
@@ -71,7 +97,21 @@ def admit(grid: Json, own: Rival, rivals: Iterable[Rival]) -> Verdict:
             spec,
             config,
         )
-    return Verdict(Reason.VALID, "the object is valid and its target is its own", spec, config)
+    message = f"the object is valid and its target is its own; {outlook.summary}"
+    return Verdict(Reason.VALID, message, spec, config, outlook)
+
+
+def _outlook(strategy: StrategyFile, venue: VenueFile) -> Outlook | tuple[Reason, str]:
+    """What a grid will do, or why it can't."""
+    if (told := oversized(strategy, venue)) is not None:
+        return Reason.INVALID_SPEC, f"spec.{told}"
+    price = known_price(venue)
+    if price is None:
+        return Outlook("its ladders depend on the prices in sim.replay.path")
+    found = preview(strategy, venue, price)
+    if (told := collapsed(strategy, venue, found)) is not None:
+        return Reason.GRID_COLLAPSED, f"spec.{told}"
+    return Outlook(summary(found), tuple(warnings(found)))
 
 
 def name_taken(verdict: Verdict, kind: str, name: str) -> Verdict:
@@ -91,9 +131,6 @@ def _rank(rival: Rival) -> tuple[bool, datetime, str]:
 
 def _sentence(error: ValidationError) -> str:
     """The first few errors, each with its field."""
-    found = [
-        f"spec.{'.'.join(str(part) for part in item['loc'])}: {item['msg']}"
-        for item in error.errors(include_url=False, include_context=False, include_input=False)
-    ]
+    found = complaints(error, "spec")
     more = f" (and {len(found) - 3} more)" if len(found) > 3 else ""
     return "; ".join(found[:3]) + more

@@ -4,11 +4,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from hedgegrid_api.status import Condition, KillSwitchStatus
-from hedgegrid_api.types import LegState
+from hedgegrid_api.types import LegState, Source
 from hedgegrid_operator.control import plan
 from hedgegrid_operator.control.plan import Urgency
 from hedgegrid_operator.facts import Doing, Facts
 from hedgegrid_operator.observed import PodState, PodView
+from hedgegrid_operator.trips import risk_told
 
 _OWN = frozenset(
     {"Accepted", "Progressing", "PodReady", "ControlReachable", "ControlSynced", "KillSwitchEngaged", "Ready", "Paused"}
@@ -117,6 +118,8 @@ def _engaged(facts: Facts, kill: KillSwitchStatus) -> Finding:
     if state is LegState.FAILED:
         why = kill.last_error or "no reason given"
         return Finding(kind, True, "FlattenFailed", f"not flat in time, the pod goes on trying: {why}")
+    if kill.source is Source.RISK:
+        return Finding(kind, True, "RiskTrip", f"{kill.effective} by risk: {_TOLD[state]}; {risk_told(facts)}")
     by = f" by {kill.source.value}" if kill.source else ""
     return Finding(kind, True, state.value, f"{kill.effective}{by}: {_TOLD[state]}")
 

@@ -3,16 +3,18 @@
 import asyncio
 import logging
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from hedgegrid_api.preview import Advice
 from hedgegrid_api.status import ControlStatus, HedgeGridStatus, KillSwitchStatus, Phase
 from hedgegrid_api.types import LegState
 from hedgegrid_operator.facts import REFUSED
 from hedgegrid_operator.kube import ApiError, ApiUnreachableError, Kube
 from hedgegrid_operator.objects import EVENT, HEDGE_GRID, GridRef, Json, Kind
 from hedgegrid_operator.status import condition
+from hedgegrid_operator.trips import trip_told
 
 log = logging.getLogger(__name__)
 
@@ -33,11 +35,14 @@ class Note:
     warning: bool = False
 
 
-def notes(before: HedgeGridStatus, after: HedgeGridStatus, *, by: str | None, now: datetime) -> Iterator[Note]:
+def notes(
+    before: HedgeGridStatus, after: HedgeGridStatus, *, by: str | None, now: datetime, advice: Iterable[Advice] = ()
+) -> Iterator[Note]:
     """What to tell about the step from one status to the next; what lasts is told at each step. Pure."""
-    yield from _accepted(before, after)
+    yield from _accepted(before, after, advice)
     if after.pod_uid and after.pod_uid != before.pod_uid:
         yield Note("PodCreated", f"pod {after.pod_name} runs this grid (uid {after.pod_uid})")
+    yield from _tripped(before.control, after.control)
     yield from _kill_notes(_kill(before), _kill(after), after.observed_generation, by)
     yield from _throttle_notes(before.control, after.control)
     yield from _reachability(before, after, now)
@@ -49,16 +54,27 @@ def _kill(status: HedgeGridStatus) -> KillSwitchStatus:
     return found or KillSwitchStatus()
 
 
-def _accepted(before: HedgeGridStatus, after: HedgeGridStatus) -> Iterator[Note]:
+def _accepted(before: HedgeGridStatus, after: HedgeGridStatus, advice: Iterable[Advice]) -> Iterator[Note]:
     old, new = condition(before, "Accepted"), condition(after, "Accepted")
     if new is not None and (old is None or (old.status, old.reason) != (new.status, new.reason)):
         yield Note("Accepted" if new.status == "True" else new.reason, new.message, warning=new.status != "True")
+    # Told with each change of what the grid will do.
+    if new is not None and (old is None or old.message != new.message):
+        yield from (Note(found.reason, found.text, warning=True) for found in advice)
+
+
+def _tripped(before: ControlStatus | None, after: ControlStatus | None) -> Iterator[Note]:
+    trip, old = after.trip if after else None, before.trip if before else None
+    if trip is not None and (old is None or old.id != trip.id):
+        yield Note("RiskTrip", f"{trip_told(trip)}; it stands until it is released: raise spec.rearm", warning=True)
 
 
 def _kill_notes(old: KillSwitchStatus, new: KillSwitchStatus, generation: int | None, by: str | None) -> Iterator[Note]:
     was, now = old.state or LegState.RELEASED, new.state or LegState.RELEASED
     source = new.source.value if new.source else "spec"
-    told = f"{'deletion' if source == 'deletion' else new.desired} of generation {generation}"
+    # What risk or a person at the pod's API asks for isn't in the spec.
+    asks = {"deletion": "deletion", "spec": new.desired}.get(source, new.effective)
+    told = f"{asks} of generation {generation}" if source in {"deletion", "spec"} else f"{asks}"
     if now is LegState.RELEASED:
         if was is not LegState.RELEASED:
             yield Note("KillReleased", f"nothing is held back any more (generation {generation})")

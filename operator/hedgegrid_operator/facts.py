@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from hedgegrid_api.control import ControlDocument, ControlReport
+from hedgegrid_api.control import ControlDocument, ControlReport, Latch, Trip
 from hedgegrid_api.status import HedgeGridStatus
 from hedgegrid_operator.admit import Verdict
 from hedgegrid_operator.control import plan
@@ -62,6 +62,33 @@ class Facts:
     def report(self) -> ControlReport | None:
         """The pod's last report."""
         return self.link.report
+
+    @property
+    def latches(self) -> tuple[Latch, ...]:
+        """What stands until released. A pod that waits for its document may have lost its store: what status showed
+        stands on, and goes back to the pod with the document.
+        """
+        before = self.previous.control.latches if self.previous.control else ()
+        if self.report is None:
+            return before
+        if self.report.synced:
+            return self.report.latches
+        told = {latch.id for latch in self.report.latches}
+        return (*self.report.latches, *(latch for latch in before if latch.id not in told))
+
+    @property
+    def trip(self) -> Trip | None:
+        """The risk limit that stopped the grid, None where none did or its latch is released."""
+        standing = {latch.id for latch in self.latches}
+        before = self.previous.control.trip if self.previous.control else None
+        trips = (self.report.trip if self.report else None, before)
+        return next((trip for trip in trips if trip is not None and trip.id in standing), None)
+
+    @property
+    def rearm_consumed(self) -> int:
+        """Highest rearm consumed: it only grows, and a pod that has lost its store has forgotten it."""
+        before = self.previous.control.rearm if self.previous.control else None
+        return max(before or 0, self.report.rearm if self.report else 0)
 
     @property
     def urgency(self) -> Urgency:

@@ -5,12 +5,17 @@ still be killed, throttled down and deleted.
 """
 
 import math
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from hedgegrid_api.control import Author
-from hedgegrid_api.types import KillSwitch
+from pydantic import ValidationError
+
+from hedgegrid_api.control import Author, Latch
+from hedgegrid_api.risk import RiskLimits
+from hedgegrid_api.types import KillSwitch, Source, complaints
 from hedgegrid_operator.objects import (
     PAUSE_ANNOTATION,
     REASON_ANNOTATION,
@@ -45,6 +50,10 @@ class Controls:
     throttle: float
     """What isn't a number in 0..1 counts as 0."""
     rearm: int
+    risk: RiskLimits | None
+    """None where the group can't be read: the pod keeps what it has."""
+    faults: tuple[str, ...]
+    """What couldn't be read, each with its field."""
     by: Author
     paused: bool
     """Annotation `hedgegrid.io/reconcile: disabled`."""
@@ -52,6 +61,8 @@ class Controls:
     """Annotation `hedgegrid.io/release: orphan`."""
     shown_latches: tuple[str, ...]
     """Ids of the latches in the object's status."""
+    latches: tuple[Latch, ...]
+    """Those of risk and api themselves, as far as they can be read."""
     shown_rearm: int
     """Highest rearm consumed, by the object's status."""
 
@@ -60,6 +71,7 @@ def controls_of(grid: Json) -> Controls:
     """The controls of a HedgeGrid, whatever else stands in it."""
     about, spec, control = metadata(grid), section(grid, "spec"), section(grid, "status", "control")
     annotations = annotations_of(grid)
+    risk, faults = _limits(spec.get("risk", {}))
     return Controls(
         ref=GridRef(str(about.get("namespace", "")), str(about.get("name", "")), uid_of(grid)),
         generation=_whole(about.get("generation")),
@@ -69,10 +81,13 @@ def controls_of(grid: Json) -> Controls:
         kill_switch=_switch(spec.get("killSwitch", KillSwitch.NONE)),
         throttle=_fraction(spec.get("throttle", 1)),
         rearm=_whole(spec.get("rearm")),
+        risk=risk,
+        faults=faults,
         by=_author(items(about, "managedFields"), annotations.get(REASON_ANNOTATION)),
         paused=annotations.get(PAUSE_ANNOTATION) == "disabled",
         orphaned=annotations.get(RELEASE_ANNOTATION) == "orphan",
         shown_latches=tuple(str(latch.get("id")) for latch in items(control, "latches")),
+        latches=tuple(_latches(items(control, "latches"))),
         shown_rearm=_whole(control.get("rearm")),
     )
 
@@ -88,6 +103,21 @@ def _fraction(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return 0.0
     return float(value) if math.isfinite(value) and 0 <= value <= 1 else 0.0
+
+
+def _limits(value: object) -> tuple[RiskLimits | None, tuple[str, ...]]:
+    try:
+        return RiskLimits.model_validate(value, by_alias=True, by_name=False), ()
+    except ValidationError as error:
+        return None, tuple(complaints(error, "spec.risk"))
+
+
+def _latches(listed: list[Json]) -> Iterator[Latch]:
+    for found in listed:
+        with suppress(ValidationError):
+            latch = Latch.model_validate(found)
+            if latch.source in {Source.RISK, Source.API}:
+                yield latch
 
 
 def _whole(value: object) -> int:

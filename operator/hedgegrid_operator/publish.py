@@ -55,7 +55,8 @@ class Publisher:
             released=released,
         )
         status = build(facts)
-        for note in notes(before, status, by=entry.controls.by.manager, now=facts.now):
+        advice = verdict.outlook.advice if verdict.outlook else ()
+        for note in notes(before, status, by=entry.controls.by.manager, now=facts.now, advice=advice):
             self._recorder.tell(ref, note)
         # Started anew, figures don't have to be written at once, and not all at the same moment.
         wrote_at = self._wrote_at.setdefault(uid, now - random.uniform(0, _QUIET_INTERVAL))

@@ -94,8 +94,9 @@ def _control(facts: Facts, kill: KillSwitchStatus) -> ControlStatus:
     return ControlStatus(
         boot_id=report.boot_id,
         applied_generation=report.applied_generation,
-        rearm=report.rearm,
+        rearm=facts.rearm_consumed,
         throttle=throttle.model_copy(update={"applied_time": applied}),
         kill_switch=kill,
-        latches=report.latches,
+        latches=facts.latches,
+        trip=facts.trip,
     )

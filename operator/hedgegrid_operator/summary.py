@@ -12,6 +12,7 @@ from hedgegrid_api.types import LegLevel, LegState, Source
 from hedgegrid_operator.conditions import Finding
 from hedgegrid_operator.control import plan
 from hedgegrid_operator.facts import Doing, Facts
+from hedgegrid_operator.trips import risk_told
 
 _UNFINISHED = frozenset({Doing.WAITING_FOR_FLAT, Doing.ROLLING_OUT, Doing.APPLY_CONFLICT})
 
@@ -55,6 +56,9 @@ def _kill_obstacle(facts: Facts, kill: KillSwitchStatus, known: Mapping[str, Fin
     state, told = kill.state or LegState.RELEASED, known["KillSwitchEngaged"]
     if state is LegState.RELEASED:
         return None
+    if facts.trip is not None or kill.source is Source.RISK:
+        # Of whatever else holds the grid back, too: it wouldn't trade if that were released.
+        return "RiskTrip", risk_told(facts)
     if facts.report is not None and _beyond_spec(facts.report):
         return "EngagedByAPI", f"{told.message}; release it by POST /resume with the latch's id, or by a higher rearm"
     return None if state in {LegState.FLAT, LegState.HALTED} else (told.reason, told.message)

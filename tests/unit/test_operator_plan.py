@@ -1,13 +1,17 @@
 """What is sent to a pod, and how urgently."""
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from hedgegrid_api.control import ControlReport, DeletionIntent
+from hedgegrid_api.control import ControlDocument, ControlReport, DeletionIntent
+from hedgegrid_api.risk import RiskLimits
 from hedgegrid_api.types import KillSwitch, LegLevel, LegState, Source
+from hedgegrid_api.v1alpha1 import HedgeGridSpec
 from hedgegrid_operator.control import plan
 from hedgegrid_operator.control.plan import Urgency
+from hedgegrid_operator.desired.config_map import files
 from hedgegrid_operator.observed import controls_of
 from tests.unit.operator_parts import grid, leg, report
 
@@ -25,7 +29,7 @@ def document(held: ControlReport | None = None, *, epoch: int = 1, **fields: Any
 def test_a_leg_held_back_further_is_urgent_and_one_let_go_is_checked(held: KillSwitch, wanted: KillSwitch) -> None:
     rank = {NONE: (0, 0), HALT: (1, 1), LONG: (2, 0), SHORT: (0, 2), BOTH: (2, 2)}
     higher = any(w > h for w, h in zip(rank[wanted], rank[held], strict=True))
-    expected = KILL if higher else WEAKER if wanted is not held else REFRESH
+    expected = KILL if higher else WEAKER
     assert plan.urgency(document(generation=2, killSwitch=wanted.value), report(held)) is expected
 
 
@@ -39,7 +43,7 @@ def test_a_leg_held_back_further_is_urgent_and_one_let_go_is_checked(held: KillS
         pytest.param(report(BOTH, synced=False), {"killSwitch": "flattenBoth"}, KILL, id="even one with a latch"),
         pytest.param(report(BOTH, uid="another"), {"killSwitch": "flattenBoth"}, KILL, id="another object's document"),
         pytest.param(report(), {}, HELD, id="nothing to do"),
-        pytest.param(report(), {"generation": 2}, REFRESH, id="a new generation that changes no control"),
+        pytest.param(report(), {"generation": 2}, WEAKER, id="a new generation, whose limits may be wider"),
         pytest.param(report(), {"epoch": 2}, REFRESH, id="a new leader raises the fence"),
         pytest.param(report(epoch=3), {}, HELD, id="a pod that has seen a higher epoch"),
         pytest.param(report(), {"throttle": 0.5}, THROTTLE, id="throttled down"),
@@ -62,6 +66,65 @@ def test_a_document_carries_the_whole_desired_state() -> None:
     assert (found.generation, found.epoch, found.throttle, found.rearm) == (7, 4, 0.25, 3)
     assert (found.kill_switch, found.deletion) == (SHORT, DeletionIntent.FLATTEN)
     assert found.rearm_latches == ("a", "b")
+
+
+LATCH = {"id": "trip-1", "source": "risk", "leg": "BOTH", "level": "flat", "since": "2026-03-01T11:00:00Z"}
+
+
+def with_latches(*latches: Any, **fields: Any) -> Any:
+    """Document of an object whose status shows latches."""
+    held = {"control": {"latches": list(latches)}}
+    return plan.document(controls_of({**grid(**fields), "status": held}), epoch=1, rearm_latches=(), report=None)
+
+
+def test_limits_go_with_the_document_and_not_with_the_pod_template() -> None:
+    """A change of `risk` alone is a PUT: the files of the pod stay as they are."""
+    narrow, wide = ({"maxDrawdownPercent": percent, "maxLossQuote": "500"} for percent in (5, 50))
+    found = document(risk=narrow)
+    assert found.risk is not None
+    assert (found.risk.max_drawdown_percent, found.risk.max_loss_quote) == (5, Decimal(500))
+    assert files(HedgeGridSpec.model_validate(grid(risk=narrow)["spec"])) == files(
+        HedgeGridSpec.model_validate(grid(risk=wide)["spec"])
+    )
+    assert "risk" not in files(HedgeGridSpec.model_validate(grid(risk=narrow)["spec"]))["strategy.yaml"]
+
+
+def test_wider_limits_wait_for_a_consistent_read_and_a_kill_beside_them_does_not() -> None:
+    wider = {"generation": 2, "risk": {"maxDrawdownPercent": 50}}
+    assert plan.urgency(document(**wider), report()) is WEAKER
+    assert plan.urgency(document(**wider, killSwitch="flattenBoth"), report()) is KILL
+
+
+def test_limits_of_a_spec_without_the_group_are_the_defaults() -> None:
+    assert document().risk == RiskLimits()
+
+
+@pytest.mark.parametrize(
+    ("risk", "fault"),
+    [
+        ({"confirmations": 0}, "spec.risk.confirmations: "),
+        ({"action": "panic"}, "spec.risk.action: "),
+        ("none", "spec.risk: "),
+        (None, "spec.risk: "),
+    ],
+)
+def test_limits_that_cannot_be_read_do_not_stop_a_kill(risk: Any, fault: str) -> None:
+    found = document(generation=2, killSwitch="flattenBoth", risk=risk)
+    assert found.risk is None
+    (only,) = found.faults
+    assert only.startswith(fault)
+    sent = ControlDocument.model_validate_json(found.model_dump_json(by_alias=True))
+    assert (sent.kill_switch, sent.faults) == (BOTH, found.faults)
+    assert plan.urgency(found, report()) is KILL
+
+
+def test_what_stands_by_risk_or_api_goes_back_with_the_document() -> None:
+    """For a pod whose volume was lost (F38)."""
+    api = {**LATCH, "id": "op-2", "source": "api", "leg": "LONG"}
+    spec = {**LATCH, "id": "op-3", "source": "spec"}
+    found = with_latches(LATCH, spec, {"id": "half"}, api)
+    assert [(latch.id, latch.source) for latch in found.latches] == [("trip-1", Source.RISK), ("op-2", Source.API)]
+    assert found.latches[0].level is LegLevel.FLAT
 
 
 def test_while_paused_a_kill_is_sent_and_the_throttle_stays_as_the_pod_has_it() -> None:

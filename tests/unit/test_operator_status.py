@@ -1,11 +1,12 @@
 """What the status of a grid says, and which Events its changes are told by."""
 
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from hedgegrid_api.control import ControlReport, LegTelemetry, PodCondition, Telemetry
+from hedgegrid_api.control import ControlReport, Latch, LegTelemetry, PodCondition, Telemetry, Trip
 from hedgegrid_api.status import HedgeGridStatus, Phase
 from hedgegrid_api.types import KillSwitch, LegLevel, LegState, Source
 from hedgegrid_operator.admit import Reason, Verdict
@@ -264,6 +265,103 @@ def test_a_pod_out_of_reach_is_told_when_it_was_in_reach_or_has_had_time_to_star
     new = build(facts(link=failing(Failure.CONNECTION_REFUSED)))
     assert "PodUnreachable" not in reasons(HedgeGridStatus(), new)
     assert "PodUnreachable" in reasons(new, new, later=60)
+
+
+RISK_FLAT = leg(LegLevel.FLAT, source=Source.RISK)
+TRIP_LATCH = Latch(
+    id="trip-1", source=Source.RISK, leg="BOTH", level=LegLevel.FLAT, since=NOW, reason="RiskTrip", message="tripped"
+)
+TRIP = Trip(id="trip-1", reason="maxDrawdownPercent", observed=Decimal("20.1300"), limit=Decimal(20), time=NOW)
+
+
+def tripped(**more: Any) -> ControlReport:
+    """A pod that its risk monitor has flattened."""
+    return report(**{"long": RISK_FLAT, "short": RISK_FLAT, "latches": (TRIP_LATCH,), "trip": TRIP, "rearm": 3} | more)
+
+
+def test_a_trip_says_rule_figures_time_and_remedy() -> None:
+    status = build(facts(tripped(), rearm=3))
+    assert told(status, "KillSwitchEngaged") == ("True", "RiskTrip")
+    assert told(status, "Ready") == ("False", "RiskTrip")
+    assert status.phase is Phase.FLAT
+    assert status.control is not None
+    assert status.control.trip == TRIP
+    why = (
+        "risk.maxDrawdownPercent was exceeded at 2026-03-01T12:00:00Z: 20.13, the limit is 20; it stands until it is "
+        "released: raise spec.rearm to 4, or POST /resume with the id trip-1"
+    )
+    engaged, ready = condition(status, "KillSwitchEngaged"), condition(status, "Ready")
+    assert engaged is not None
+    assert ready is not None
+    assert engaged.message == f"flattenBoth by risk: the venue shows no order and no position; {why}"
+    assert ready.message == why
+
+
+def test_a_trip_stands_in_the_way_of_ready_whatever_else_holds_the_grid_back() -> None:
+    held = tripped(long=leg(LegLevel.FLAT), short=leg(LegLevel.FLAT), desired=KillSwitch.FLATTEN_BOTH)
+    status = build(facts(held, killSwitch="flattenBoth"))
+    assert told(status, "KillSwitchEngaged") == ("True", "Flat")
+    assert told(status, "Ready") == ("False", "RiskTrip")
+
+
+def test_a_figure_that_is_not_known_is_told_as_such() -> None:
+    found = build(facts(tripped(trip=TRIP.model_copy(update={"observed": None}))))
+    ready = condition(found, "Ready")
+    assert ready is not None
+    assert ": unknown, the limit is 20;" in ready.message
+
+
+def test_a_flatten_of_risk_that_fails_is_a_failed_flatten() -> None:
+    stuck = leg(LegLevel.FLAT, LegState.FAILED, source=Source.RISK, last_error="no margin")
+    assert told(build(facts(tripped(long=stuck))), "KillSwitchEngaged") == ("True", "FlattenFailed")
+
+
+def test_what_else_risk_holds_back_says_why() -> None:
+    """The third closing of the breaker (R18), an unexplained position (R20)."""
+    halted, why = leg(LegLevel.HALTED, source=Source.RISK), "a position that no fill of ours explains"
+    latch = TRIP_LATCH.model_copy(update={"reason": "ForeignPosition", "message": why})
+    status = build(facts(tripped(long=halted, short=halted, latches=(latch,), trip=None)))
+    assert told(status, "Ready") == ("False", "RiskTrip")
+    ready = condition(status, "Ready")
+    assert ready is not None
+    assert ready.message.startswith(f"{why}; it stands until it is released: raise spec.rearm to 4, ")
+
+
+def test_a_trip_is_an_event_of_its_own_once() -> None:
+    trading = build(facts(report()))
+    stopped = build(facts(tripped(), previous=trading))
+    found = {note.reason: note for note in notes(trading, stopped, by="kubectl", now=NOW)}
+    assert list(found) == ["RiskTrip", "KillRequested", "KillDelivered", "KillFlat"]
+    assert found["RiskTrip"].warning
+    assert found["RiskTrip"].text.startswith("risk.maxDrawdownPercent was exceeded at 2026-03-01T12:00:00Z: 20.13, ")
+    assert found["KillRequested"].text == "flattenBoth is asked for by risk"
+    assert reasons(stopped, stopped) == []
+    released = build(facts(report(rearm=4), previous=stopped))
+    assert reasons(stopped, released) == ["KillReleased"]
+    assert released.control is not None
+    assert (released.control.trip, released.control.latches) == (None, ())
+
+
+def test_a_pod_that_has_lost_its_store_does_not_make_status_forget_what_stands() -> None:
+    """F38: latches, the trip and the highest rearm consumed go back to the pod with its document."""
+    stopped = build(facts(tripped(), rearm=3))
+    anew = report(boot_id="boot-2", synced=False, applied_generation=None)
+    waiting = build(facts(anew, rearm=3, previous=stopped))
+    assert waiting.control is not None
+    assert (waiting.control.latches, waiting.control.trip, waiting.control.rearm) == ((TRIP_LATCH,), TRIP, 3)
+    again = tripped(boot_id="boot-2", trip=None, rearm=0)
+    taken = build(facts(again, rearm=3, previous=waiting))
+    assert taken.control is not None
+    assert (taken.control.latches, taken.control.trip, taken.control.rearm) == ((TRIP_LATCH,), TRIP, 3)
+
+
+def test_an_old_rearm_does_not_release_what_came_after_it_when_the_store_is_lost() -> None:
+    status = build(facts(report(synced=False), rearm=3, previous=build(facts(tripped(), rearm=3))))
+    link = Link(report=report(synced=False))
+    link.notice(controls_of({**grid(rearm=3), "status": written(status)}))
+    assert link.rearm_latches == ()
+    link.notice(controls_of({**grid(rearm=4), "status": written(status)}))
+    assert link.rearm_latches == ("trip-1",)
 
 
 def test_a_refused_object_and_a_held_rollout_are_told() -> None:

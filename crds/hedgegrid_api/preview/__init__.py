@@ -3,9 +3,10 @@
 from hedgegrid_api.preview.exposure import FullLadder, Move
 from hedgegrid_api.preview.ladder import Drop, GridTerms, Leg, PlannedRung
 from hedgegrid_api.preview.outlook import Preview, RoundTrip, known_price, preview
-from hedgegrid_api.preview.sentences import collapsed, liquidations, money, number, oversized, summary, warnings
+from hedgegrid_api.preview.sentences import Advice, collapsed, liquidations, money, number, oversized, summary, warnings
 
 __all__ = [
+    "Advice",
     "Drop",
     "FullLadder",
     "GridTerms",

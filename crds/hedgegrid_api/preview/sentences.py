@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from decimal import Decimal
+from typing import NamedTuple
 
 from hedgegrid_api.files import StrategyFile, VenueFile
 from hedgegrid_api.preview.exposure import Move
@@ -41,19 +42,30 @@ def oversized(strategy: StrategyFile, venue: VenueFile) -> str | None:
     )
 
 
-def warnings(found: Preview) -> Iterator[str]:
-    """What a person should change, a sentence each, with the remedy."""
+class Advice(NamedTuple):
+    """What a person should change about a grid that runs nevertheless."""
+
+    reason: str
+    """CamelCase word, the reason of an Event."""
+    text: str
+    """One sentence, with the remedy."""
+
+
+def warnings(found: Preview) -> Iterator[Advice]:
+    """What a person should change."""
     trip = found.round_trip
     if trip is not None and not trip.earns:
-        yield (
+        yield Advice(
+            "FeesExceedGain",
             f"a take-profit gains {number(trip.gain_bps)} bps and its two maker fees cost {number(trip.fees_bps)} bps: "
-            "every round trip loses; raise takeProfitSteps or stepBps"
+            "no round trip earns anything; raise takeProfitSteps or stepBps",
         )
     beyond = [f"{count} {leg.value}" for leg, count in found.unreachable.items() if count]
     if beyond:
-        yield (
+        yield Advice(
+            "RungsOutOfReach",
             f"the outermost rungs ({', '.join(beyond)}) are further out than recenterTriggerBps, so the ladder moves "
-            "before a price reaches them; raise recenterTriggerBps, or lower the levels or stepBps"
+            "before a price reaches them; raise recenterTriggerBps, or lower the levels or stepBps",
         )
 
 
@@ -63,7 +75,7 @@ def summary(found: Preview) -> str:
     return (
         f"at {number(found.price)}: {ladders}; both full need {money(found.margin)} of {money(found.balance)} USDT as "
         f"margin. A fall of 10 % costs {_cost(found.fall)} USDT, a rise of 10 % {_cost(found.rise)} USDT; "
-        f"liquidation {liquidations(found)}"
+        f"liquidation {liquidations(found)}; {_round_trip(found)}"
     )
 
 
@@ -95,6 +107,13 @@ def _ladder(found: Preview, leg: Leg) -> str:
         return f"no {leg.value} rung of {planned}" if planned else f"no {leg.value} ladder"
     prices = f"{number(kept[0].price)} to {number(kept[-1].price)}"
     return f"{len(kept)}{f' of {planned}' if planned > len(kept) else ''} {leg.value} rungs {prices}"
+
+
+def _round_trip(found: Preview) -> str:
+    trip = found.round_trip
+    if trip is None:
+        return "no take-profits"
+    return f"a round trip gains {number(trip.gain_bps)} bps less {number(trip.fees_bps)} bps of fees"
 
 
 def _cost(move: Move) -> str:

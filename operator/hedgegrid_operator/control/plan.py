@@ -24,9 +24,10 @@ class Urgency(Enum):
     THROTTLE = "throttle"
     """It throttles further down: without asking anybody, in its turn."""
     WEAKER = "weaker"
-    """It allows more than the pod does: only after a consistent read of the object."""
+    """It allows more than the pod does, or may (limits aren't in the report): only after a consistent read of the
+    object."""
     REFRESH = "refresh"
-    """It changes nothing that acts (generation, epoch): in its turn."""
+    """It changes nothing that acts (epoch): in its turn."""
     HELD = "held"
     """The pod has it."""
 
@@ -45,6 +46,9 @@ def document(
         throttle=report.throttle.desired if frozen and report else controls.throttle,
         rearm=controls.rearm,
         rearm_latches=rearm_latches,
+        risk=controls.risk,
+        latches=controls.latches,
+        faults=controls.faults,
         deletion=DeletionIntent.FLATTEN if controls.deleted else DeletionIntent.NONE,
     )
 
@@ -65,14 +69,13 @@ def urgency(wanted: ControlDocument, report: ControlReport | None) -> Urgency:
     switches = tuple(zip(levels_of(wanted.kill_switch), levels_of(report.kill_switch.desired), strict=True))
     deletes = wanted.deletion is DeletionIntent.FLATTEN and newer
     opens = any(ours.rank < theirs.rank for ours, theirs in switches)
-    releases = newer and wanted.rearm > report.rearm
     throttles = wanted.throttle - report.throttle.desired
     # The first that applies.
     answers = {
         Urgency.KILL: deletes or any(ours.rank > theirs.rank for ours, theirs in switches),
         Urgency.THROTTLE: throttles < 0,
-        Urgency.WEAKER: opens or releases or throttles > 0,
-        Urgency.REFRESH: newer or (report.epoch or 0) < wanted.epoch,
+        Urgency.WEAKER: opens or throttles > 0 or newer,
+        Urgency.REFRESH: (report.epoch or 0) < wanted.epoch,
         Urgency.HELD: True,
     }
     return next(answer for answer, applies in answers.items() if applies)
@@ -132,7 +135,7 @@ def tells(report: ControlReport) -> tuple[object, ...]:
     figures = report.telemetry
     return (
         *(report.boot_id, report.uid, report.applied_generation, report.epoch, report.rearm, report.synced),
-        *(report.throttle, report.kill_switch, report.latches, report.conditions),
+        *(report.throttle, report.kill_switch, report.latches, report.trip, report.conditions),
         *(figures.long.quantity, figures.short.quantity, figures.open_orders),
     )
 

@@ -76,7 +76,7 @@ def page(strategy: StrategyFile, venue: VenueFile, found: Preview) -> Iterator[s
     told = list(warnings(found))
     if told:
         yield from ("", "Warnings")
-        yield from (f"  {text}" for text in told)
+        yield from (f"  {advice.text}" for advice in told)
 
 
 def _ladder(leg: Leg, rungs: Sequence[PlannedRung]) -> Iterator[str]:
