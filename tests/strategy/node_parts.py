@@ -24,6 +24,13 @@ from naut_hedgegrid.domain.values import (
     Quote,
     VenueState,
 )
+from naut_hedgegrid.engine.agreement import differences
+from naut_hedgegrid.engine.bridge import BridgeStrategy
+from naut_hedgegrid.engine.node import SimNode
+from naut_hedgegrid.venues.sim.audit import Audit
+from naut_hedgegrid.venues.sim.book import Book
+from naut_hedgegrid.venues.sim.changes import BookEvent
+from naut_hedgegrid.venues.sim.faults import Faults
 
 D = Decimal
 DEADLINE_SECONDS = 10.0
@@ -167,6 +174,91 @@ class Recorder:
         """Send a market order."""
         side = leg.closing if close else leg.opening
         self.venue.submit(OrderRequest(identity, leg, side, OrderKind.MARKET, D(quantity)))
+
+
+FLAT_MARKET = ["50000"] * 8
+
+
+class NodeRig:
+    """A node at the end of its replay: the price stands still, orders work."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.book_path = folder / "book"
+        self.strategy = Recorder()
+        self.errors: list[tuple[str, str]] = []
+        self.faults = Faults()
+        self.node: SimNode | None = None
+
+    async def start(self, prices: list[str] | None = None, file: VenueFile | None = None, **values: Any) -> Recorder:
+        """Play the market to its end."""
+        if file is None:
+            file = replay_file(bars_of(self.folder / "bars.csv", prices or FLAT_MARKET), **values)
+        self.node = SimNode(
+            file,
+            self.strategy,
+            self.book_path,
+            faults=self.faults,
+            on_error=lambda where, error: self.errors.append((where, str(error))),
+        )
+        await self.node.start()
+        if file.sim.replay is not None:
+            await self.node.wait_for_market_end()
+        return self.strategy
+
+    async def restart(self) -> Recorder:
+        """Another process on the same book. Raises where engine and venue differ after the start."""
+        await self.stop()
+        self.strategy = Recorder()
+        return await self.start(file=replay_file(self.folder / "bars.csv"))
+
+    async def stop(self) -> None:
+        """Stop the node."""
+        if self.node is not None:
+            await self.node.stop()
+
+    async def rest(self) -> None:
+        """Wait until nothing is on its way."""
+        traffic = self.running.traffic
+        await until(lambda: traffic.at_rest)
+
+    async def move(self, bid: str | Decimal, *, spread: str = "0", seconds: float = 1) -> None:
+        """The market moves at the venue; the mark is the mid."""
+
+        def moved(book: Book) -> Sequence[BookEvent]:
+            best = D(bid), D(bid) + D(spread)
+            place = book.standing.place
+            assert place is not None
+            return book.on_quote(Quote(*best, sum(best) / 2, book.standing.ts + int(seconds * 1e9)), place)
+
+        await self.happen(moved)
+
+    async def happen(self, change: Callable[[Book], Sequence[BookEvent] | None]) -> None:
+        """Something happens at the venue that no order of the strategy brings about."""
+        self.running.intervene(change)
+        await self.rest()
+
+    @property
+    def running(self) -> SimNode:
+        """The node."""
+        assert self.node is not None
+        return self.node
+
+    @property
+    def bridge(self) -> BridgeStrategy:
+        """The engine's side."""
+        assert self.running._assembly is not None
+        return self.running._assembly.bridge
+
+    def differences(self) -> list[str]:
+        """What differs between the engine and the venue."""
+        venue = self.running._venue
+        assert venue is not None
+        return differences(self.bridge.cache, venue.book.state(10**12), venue.translation)
+
+    def audit(self) -> Audit:
+        """The venue's side of the story."""
+        return Audit(self.book_path)
 
 
 @dataclass

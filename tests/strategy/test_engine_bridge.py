@@ -5,14 +5,11 @@ import gc
 import sqlite3
 import sys
 import threading
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from nautilus_trader.model import ClientOrderId, Currency, PositionId, Venue
 
-from hedgegrid_api.files import VenueFile
 from naut_hedgegrid.domain.values import (
     CancelRejected,
     Ending,
@@ -26,59 +23,13 @@ from naut_hedgegrid.domain.values import (
     Quote,
     VenueState,
 )
-from naut_hedgegrid.engine.node import NodeError, SimNode
-from naut_hedgegrid.venues.sim.audit import Audit
-from naut_hedgegrid.venues.sim.faults import Faults
-from tests.strategy.node_parts import D, Recorder, bars_of, replay_file, synthetic_file, until
+from naut_hedgegrid.engine.node import NodeError
+from tests.strategy.node_parts import D, NodeRig, Recorder, bars_of, replay_file, synthetic_file, until
 
 LONG, SHORT = Leg.LONG, Leg.SHORT
-FLAT_MARKET = ["50000"] * 8
 
 
-class Rig:
-    """A node at the end of its replay: the price stands still, orders work."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.book_path = folder / "book"
-        self.strategy = Recorder()
-        self.errors: list[tuple[str, str]] = []
-        self.faults = Faults()
-        self.node: SimNode | None = None
-
-    async def start(self, prices: list[str] | None = None, file: VenueFile | None = None, **values: Any) -> Recorder:
-        if file is None:
-            file = replay_file(bars_of(self.folder / "bars.csv", prices or FLAT_MARKET), **values)
-        self.node = SimNode(
-            file,
-            self.strategy,
-            self.book_path,
-            faults=self.faults,
-            on_error=lambda where, error: self.errors.append((where, str(error))),
-        )
-        await self.node.start()
-        if file.sim.replay is not None:
-            await self.node.wait_for_market_end()
-        return self.strategy
-
-    async def rest(self) -> None:
-        assert self.node is not None
-        traffic = self.node.traffic
-        await until(lambda: traffic.at_rest)
-
-    def audit(self) -> Audit:
-        return Audit(self.book_path)
-
-
-@pytest.fixture
-async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
-    found = Rig(tmp_path)
-    yield found
-    if found.node is not None:
-        await found.node.stop()
-
-
-async def test_quotes_come_with_mark_and_market_time(rig: Rig) -> None:
+async def test_quotes_come_with_mark_and_market_time(rig: NodeRig) -> None:
     strategy = await rig.start(["50000", "50010.5", "49999", "50001"])
     assert [(quote.bid, quote.mark) for quote in strategy.quotes] == [
         (D(price), D(price)) for price in ("50000", "50010.5", "49999", "50001")
@@ -87,7 +38,7 @@ async def test_quotes_come_with_mark_and_market_time(rig: Rig) -> None:
     assert strategy.market_ended == 1
 
 
-async def test_an_order_lives_and_dies(rig: Rig) -> None:
+async def test_an_order_lives_and_dies(rig: NodeRig) -> None:
     strategy = await rig.start()
     strategy.limit("hg-00000000-L1-E-1", LONG, "0.010", "49900", post_only=True)
     assert strategy.events == []  # answers come as events, never from within the call
@@ -99,7 +50,7 @@ async def test_an_order_lives_and_dies(rig: Rig) -> None:
     assert ended == OrderEnded("hg-00000000-L1-E-1", Ending.CANCELED, ended.ts)
 
 
-async def test_a_fill_is_told_in_full(rig: Rig) -> None:
+async def test_a_fill_is_told_in_full(rig: NodeRig) -> None:
     strategy = await rig.start(["50000", "50000", "49900", "49950"])
     strategy.market("in", LONG, "0.010")
     await rig.rest()
@@ -113,7 +64,7 @@ async def test_a_fill_is_told_in_full(rig: Rig) -> None:
     assert (out.commission, out.realized_pnl, out.maker) == (D("0.09990"), 0, False)
 
 
-async def test_limits_fill_as_the_market_moves_before_its_quote_is_seen(rig: Rig) -> None:
+async def test_limits_fill_as_the_market_moves_before_its_quote_is_seen(rig: NodeRig) -> None:
     def react(strategy: Recorder, what: Any) -> None:
         if isinstance(what, Quote) and len(strategy.quotes) == 1:
             strategy.limit("long", LONG, "0.010", "49990")
@@ -134,7 +85,7 @@ async def test_limits_fill_as_the_market_moves_before_its_quote_is_seen(rig: Rig
     ]
 
 
-async def test_several_closes_of_a_leg_rest_each_for_its_own_quantity(rig: Rig) -> None:
+async def test_several_closes_of_a_leg_rest_each_for_its_own_quantity(rig: NodeRig) -> None:
     strategy = await rig.start()
     strategy.market("in", SHORT, "0.010")
     for identity, quantity in (("tp1", "0.003"), ("tp2", "0.003"), ("tp3", "0.004")):
@@ -152,7 +103,7 @@ async def test_several_closes_of_a_leg_rest_each_for_its_own_quantity(rig: Rig) 
     assert strategy.told("flat") == ["OrderAccepted", "OrderFilled"]
 
 
-async def test_closing_works_with_no_margin_left(rig: Rig) -> None:
+async def test_closing_works_with_no_margin_left(rig: NodeRig) -> None:
     strategy = await rig.start(["50000", "50000", "47500", "47500"], startingBalance="1000", leverage=20)
     rig.strategy.react = None
     assert rig.node is not None
@@ -183,7 +134,7 @@ async def test_closing_works_with_no_margin_left(rig: Rig) -> None:
         ("-1", "49000", "not handed over: "),
     ],
 )
-async def test_each_refusal_reaches_the_strategy(rig: Rig, quantity: str, price: str, reason: str) -> None:
+async def test_each_refusal_reaches_the_strategy(rig: NodeRig, quantity: str, price: str, reason: str) -> None:
     strategy = await rig.start()
     strategy.limit("a", LONG, quantity, price)
     await rig.rest()
@@ -196,7 +147,7 @@ async def test_each_refusal_reaches_the_strategy(rig: Rig, quantity: str, price:
     assert strategy.told("b") == ["OrderAccepted"]
 
 
-async def test_a_post_only_refusal_is_marked(rig: Rig) -> None:
+async def test_a_post_only_refusal_is_marked(rig: NodeRig) -> None:
     strategy = await rig.start()
     strategy.limit("a", LONG, "0.010", "50000", post_only=True)
     await rig.rest()
@@ -205,14 +156,14 @@ async def test_a_post_only_refusal_is_marked(rig: Rig) -> None:
     assert rejected.post_only
 
 
-async def test_a_limit_order_without_a_price_is_rejected(rig: Rig) -> None:
+async def test_a_limit_order_without_a_price_is_rejected(rig: NodeRig) -> None:
     strategy = await rig.start()
     strategy.venue.submit(OrderRequest("a", LONG, LONG.opening, OrderKind.LIMIT, D("0.010")))
     await rig.rest()
     assert strategy.told("a") == ["OrderRejected"]
 
 
-async def test_an_id_in_use_is_refused_and_the_order_that_has_it_lives_on(rig: Rig) -> None:
+async def test_an_id_in_use_is_refused_and_the_order_that_has_it_lives_on(rig: NodeRig) -> None:
     strategy = await rig.start()
     strategy.limit("a", LONG, "0.010", "49900")
     strategy.limit("a", SHORT, "0.010", "50100")
@@ -225,7 +176,7 @@ async def test_an_id_in_use_is_refused_and_the_order_that_has_it_lives_on(rig: R
         assert audit.snapshot().flat
 
 
-async def test_a_cancel_of_nothing_is_rejected(rig: Rig) -> None:
+async def test_a_cancel_of_nothing_is_rejected(rig: NodeRig) -> None:
     strategy = await rig.start()
     strategy.market("done", LONG, "0.010")
     await rig.rest()
@@ -237,7 +188,7 @@ async def test_a_cancel_of_nothing_is_rejected(rig: Rig) -> None:
         assert (rejected.client_order_id, rejected.reason) == (identity, "-2011 Unknown order sent.")
 
 
-async def test_cancelling_twice_is_answered_once(rig: Rig) -> None:
+async def test_cancelling_twice_is_answered_once(rig: NodeRig) -> None:
     strategy = await rig.start()
     strategy.limit("a", LONG, "0.010", "49900")
     await rig.rest()
@@ -249,7 +200,7 @@ async def test_cancelling_twice_is_answered_once(rig: Rig) -> None:
     assert strategy.told("a") == ["OrderAccepted", "OrderEnded", "CancelRejected"]
 
 
-async def test_a_cancel_on_the_wire_whose_order_ends_meanwhile_is_rejected(rig: Rig) -> None:
+async def test_a_cancel_on_the_wire_whose_order_ends_meanwhile_is_rejected(rig: NodeRig) -> None:
     """The engine would keep that to itself."""
     strategy = await rig.start(sim={"latencyMs": 20})
     strategy.limit("a", LONG, "0.010", "49900")
@@ -259,7 +210,7 @@ async def test_a_cancel_on_the_wire_whose_order_ends_meanwhile_is_rejected(rig: 
     assert strategy.told("a") == ["OrderAccepted", "OrderEnded", "CancelRejected"]
 
 
-async def test_what_a_fill_makes_the_strategy_send_is_at_the_venue_before_it_sees_the_tick(rig: Rig) -> None:
+async def test_what_a_fill_makes_the_strategy_send_is_at_the_venue_before_it_sees_the_tick(rig: NodeRig) -> None:
     def react(strategy: Recorder, what: Any) -> None:
         if isinstance(what, Quote) and len(strategy.quotes) == 1:
             strategy.limit("in", LONG, "0.010", "49990")
@@ -272,7 +223,7 @@ async def test_what_a_fill_makes_the_strategy_send_is_at_the_venue_before_it_see
     assert kinds == ["Quote", "OrderAccepted", "Quote", "OrderFilled", "OrderAccepted", "Quote", "Quote"]
 
 
-async def test_a_fill_that_overtakes_a_cancel_is_told_before_the_refusal(rig: Rig) -> None:
+async def test_a_fill_that_overtakes_a_cancel_is_told_before_the_refusal(rig: NodeRig) -> None:
     def react(strategy: Recorder, what: Any) -> None:
         if isinstance(what, Quote) and len(strategy.quotes) == 1:
             strategy.limit("a", LONG, "0.010", "49900")
@@ -286,7 +237,7 @@ async def test_a_fill_that_overtakes_a_cancel_is_told_before_the_refusal(rig: Ri
     assert strategy.told("a") == ["OrderAccepted", "OrderFilled", "CancelRejected"]
 
 
-async def test_hundreds_of_orders_at_once_all_arrive(rig: Rig) -> None:
+async def test_hundreds_of_orders_at_once_all_arrive(rig: NodeRig) -> None:
     strategy = await rig.start(filters={"maxOrders": 1000})
     for number in range(400):
         strategy.limit(f"o{number}", LONG, "0.002", "49000")
@@ -294,7 +245,7 @@ async def test_hundreds_of_orders_at_once_all_arrive(rig: Rig) -> None:
     assert [type(event).__name__ for event in strategy.events] == ["OrderAccepted"] * 400
 
 
-async def test_an_engine_that_asks_about_an_order_is_answered(rig: Rig) -> None:
+async def test_an_engine_that_asks_about_an_order_is_answered(rig: NodeRig) -> None:
     """As it does by itself about one whose answer is overdue."""
     strategy = await rig.start(sim={"latencyMs": 30})
     assert rig.node is not None
@@ -317,7 +268,7 @@ async def test_an_engine_that_asks_about_an_order_is_answered(rig: Rig) -> None:
     assert rig.errors == []
 
 
-async def test_an_order_that_can_not_be_written_down_is_rejected_and_the_next_is_taken(rig: Rig) -> None:
+async def test_an_order_that_can_not_be_written_down_is_rejected_and_the_next_is_taken(rig: NodeRig) -> None:
     strategy = await rig.start()
     rogue = sqlite3.connect(rig.book_path, isolation_level=None)
     rogue.execute("begin immediate")
@@ -336,7 +287,7 @@ async def test_an_order_that_can_not_be_written_down_is_rejected_and_the_next_is
     assert rig.node.book.state(0).positions[LONG].quantity == D("0.010")
 
 
-async def test_partial_fills_of_a_market_order_end_with_expired(rig: Rig) -> None:
+async def test_partial_fills_of_a_market_order_end_with_expired(rig: NodeRig) -> None:
     strategy = await rig.start()
     rig.faults.largest_market_fill = D("0.003")
     strategy.market("a", LONG, "0.010")
@@ -345,7 +296,7 @@ async def test_partial_fills_of_a_market_order_end_with_expired(rig: Rig) -> Non
     assert strategy.events[-1] == OrderEnded("a", Ending.EXPIRED, strategy.events[-1].ts)
 
 
-async def test_the_state_includes_all_commands_sent_before_and_comes_after_their_events(rig: Rig) -> None:
+async def test_the_state_includes_all_commands_sent_before_and_comes_after_their_events(rig: NodeRig) -> None:
     strategy = await rig.start()
     strategy.market("in", LONG, "0.010")
     strategy.limit("tp", LONG, "0.010", "51000", close=True)
@@ -366,7 +317,7 @@ async def test_the_state_includes_all_commands_sent_before_and_comes_after_their
     assert strategy.states[-1].fills == ()
 
 
-async def test_the_account_is_the_venue_s(rig: Rig) -> None:
+async def test_the_account_is_the_venue_s(rig: NodeRig) -> None:
     strategy = await rig.start()
     strategy.market("in", LONG, "0.010")
     await rig.rest()
@@ -375,7 +326,7 @@ async def test_the_account_is_the_venue_s(rig: Rig) -> None:
     assert (account.wallet, account.unrealized_pnl, account.maintenance_margin) == (D("99999.75"), 0, 2)
 
 
-async def test_the_engine_s_own_account_and_position_equal_the_venue_s(rig: Rig) -> None:
+async def test_the_engine_s_own_account_and_position_equal_the_venue_s(rig: NodeRig) -> None:
     strategy = await rig.start(["50000", "50100", "49900", "50010"])
     assert rig.node is not None
     strategy.market("in", LONG, "0.010")
@@ -396,7 +347,7 @@ async def test_the_engine_s_own_account_and_position_equal_the_venue_s(rig: Rig)
         assert position.quantity.as_decimal() == D(quantity)
 
 
-async def test_exceptions_of_callbacks_are_reported_and_the_strategy_is_called_on(rig: Rig) -> None:
+async def test_exceptions_of_callbacks_are_reported_and_the_strategy_is_called_on(rig: NodeRig) -> None:
     def react(strategy: Recorder, what: Any) -> None:
         match what:
             case Quote() if len(strategy.quotes) in (1, 3):
@@ -420,7 +371,9 @@ async def test_exceptions_of_callbacks_are_reported_and_the_strategy_is_called_o
     assert rig.node.running
 
 
-async def test_an_error_in_on_start_is_reported_and_the_node_runs(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_error_in_on_start_is_reported_and_the_node_runs(
+    rig: NodeRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def broken(gateway: object) -> None:
         raise RuntimeError("no start")
 
@@ -431,7 +384,7 @@ async def test_an_error_in_on_start_is_reported_and_the_node_runs(rig: Rig, monk
     assert rig.node.running
 
 
-async def test_orders_sent_from_every_callback_arrive(rig: Rig) -> None:
+async def test_orders_sent_from_every_callback_arrive(rig: NodeRig) -> None:
     def react(strategy: Recorder, what: Any) -> None:
         match what:
             case Quote() if len(strategy.quotes) == 1:
@@ -456,7 +409,7 @@ async def test_orders_sent_from_every_callback_arrive(rig: Rig) -> None:
     assert rig.errors == []
 
 
-async def test_latency_delays_commands_and_keeps_their_order(rig: Rig) -> None:
+async def test_latency_delays_commands_and_keeps_their_order(rig: NodeRig) -> None:
     strategy = await rig.start(file=synthetic_file(latency_ms=60))
     await until(lambda: bool(strategy.quotes))
     loop = asyncio.get_running_loop()
@@ -484,7 +437,7 @@ async def test_latency_delays_commands_and_keeps_their_order(rig: Rig) -> None:
     assert strategy.states[0].positions[LONG].quantity == D("0.010")
 
 
-async def test_what_is_under_way_at_the_stop_still_arrives(rig: Rig) -> None:
+async def test_what_is_under_way_at_the_stop_still_arrives(rig: NodeRig) -> None:
     strategy = await rig.start(file=synthetic_file(latency_ms=60))
     await until(lambda: bool(strategy.quotes))
     strategy.limit("a", LONG, "0.010", "40000")
@@ -496,7 +449,7 @@ async def test_what_is_under_way_at_the_stop_still_arrives(rig: Rig) -> None:
         assert [order.client_order_id for order in audit.snapshot().open_orders] == ["a"]
 
 
-async def test_after_the_stop_nothing_is_sent_and_nothing_raised(rig: Rig) -> None:
+async def test_after_the_stop_nothing_is_sent_and_nothing_raised(rig: NodeRig) -> None:
     strategy = await rig.start()
     assert rig.node is not None
     await rig.node.stop()
@@ -513,7 +466,7 @@ async def test_after_the_stop_nothing_is_sent_and_nothing_raised(rig: Rig) -> No
 
 
 async def test_a_stopped_node_leaves_nothing_that_could_end_on_another_thread(
-    rig: Rig, monkeypatch: pytest.MonkeyPatch
+    rig: NodeRig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Engine objects must not: and the garbage collector runs on whichever thread it likes."""
     complaints: list[object] = []
@@ -532,7 +485,7 @@ async def test_a_stopped_node_leaves_nothing_that_could_end_on_another_thread(
     assert complaints == []
 
 
-async def test_wait_returns_after_a_stop(rig: Rig) -> None:
+async def test_wait_returns_after_a_stop(rig: NodeRig) -> None:
     await rig.start()
     assert rig.node is not None
     waiting = asyncio.create_task(rig.node.wait())
@@ -544,7 +497,7 @@ async def test_wait_returns_after_a_stop(rig: Rig) -> None:
     assert not rig.node.running
 
 
-async def test_an_engine_that_ends_by_itself_is_told(rig: Rig) -> None:
+async def test_an_engine_that_ends_by_itself_is_told(rig: NodeRig) -> None:
     strategy = await rig.start(file=synthetic_file())
     node = rig.node
     assert node is not None
@@ -563,7 +516,7 @@ async def test_an_engine_that_ends_by_itself_is_told(rig: Rig) -> None:
         assert audit.snapshot().flat
 
 
-async def test_an_instrument_with_whole_steps_and_fine_ticks(rig: Rig) -> None:
+async def test_an_instrument_with_whole_steps_and_fine_ticks(rig: NodeRig) -> None:
     filters = {
         "tickSize": "0.0000001",
         "stepSize": "1",

@@ -3,6 +3,7 @@
 import json
 import random
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -50,7 +51,10 @@ def _run_and_kill(book: Path, journal: Path, chance: random.Random) -> dict[str,
 def _as_reported(snapshot: Snapshot) -> dict[str, Any]:
     return {
         "positions": {leg: str(snapshot.positions[leg].quantity) for leg in Leg},
-        "open": {order.client_order_id: [str(order.quantity), str(order.filled)] for order in snapshot.open_orders},
+        "open": {
+            order.client_order_id: [str(order.quantity), str(order.filled), str(order.trigger_price)]
+            for order in snapshot.open_orders
+        },
     }
 
 
@@ -67,16 +71,30 @@ def test_nothing_is_missing_and_nothing_is_extra_after_kills_at_random_moments(t
             left = _as_reported(audit.snapshot())
             _check_book(audit)
     _check_journal(_lines(journal), book)
+    _check_variety(book)
+
+
+def _check_variety(book: Path) -> None:
+    """What there was to be lost: stops that triggered, orders that met, transfers, the venue's own closes."""
+    with Audit(book) as audit:
+        ids = {fill.client_order_id for fill in audit.fills()}
+        assert audit.transfers()
+    assert any("-S-" in identity for identity in ids)
+    assert "adl_autoclose" in ids
+    with sqlite3.connect(f"{book.as_uri()}?mode=ro", uri=True) as db:
+        statuses = {status for (status,) in db.execute("select distinct status from orders")}
+    assert statuses >= {"EXPIRED_IN_MATCH", "CANCELED", "FILLED"}
 
 
 def _check_book(audit: Audit) -> None:
     snapshot, fills = audit.snapshot(), audit.fills()
     booked = sum((fill.realized_pnl - fill.commission for fill in fills), snapshot.starting_balance)
-    assert snapshot.wallet == booked + sum(payment.amount for payment in audit.funding())
+    booked += sum(payment.amount for payment in audit.funding())
+    assert snapshot.wallet == booked + sum(transfer.amount for transfer in audit.transfers())
     for leg in Leg:
         signed = [fill.quantity if fill.side is leg.opening else -fill.quantity for fill in fills if fill.leg is leg]
         assert snapshot.positions[leg].quantity == sum(signed, Decimal(0))
-    places = [order.client_order_id.split("-")[2] for order in snapshot.open_orders]
+    places = [order.client_order_id.split("-")[2] for order in snapshot.open_orders if order.trigger_price is None]
     assert len(places) == len(set(places)), "two live orders at one level"
 
 

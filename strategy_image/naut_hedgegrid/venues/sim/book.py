@@ -22,6 +22,7 @@ from naut_hedgegrid.domain.values import (
     VenuePosition,
     VenueState,
 )
+from naut_hedgegrid.grid.precision import money
 from naut_hedgegrid.venues.sim import refusals
 from naut_hedgegrid.venues.sim.admission import refusal_of
 from naut_hedgegrid.venues.sim.changes import BookEvent, Changes, Command
@@ -160,7 +161,7 @@ class Book:
 
         Raises ValueError for a withdrawal of more than is available.
         """
-        available = free_margin(self._standing, self.rules)
+        amount, available = money(amount), free_margin(self._standing, self.rules)
         if amount < 0 and available + amount < 0:
             raise ValueError(f"can't withdraw {-amount}: {available} of the wallet is available")
         with self._transaction() as changes:
