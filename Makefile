@@ -49,7 +49,7 @@ playground: binaries ## The same parts left running for you: make playground DIR
 
 test: binaries ## Every test: unit, strategy, operator
 	@echo "Tests: unit (pure), strategy (real engine, real processes), operator (real kube-apiserver). Under 10 minutes on 2 cores."
-	@$(BIN)/pytest -n 3 --dist worksteal tests/unit tests/strategy tests/operator
+	@$(BIN)/pytest -n 3 --dist worksteal tests/unit tests/strategy tests/test_ops_integration.py tests/operator
 
 bench: binaries ## Measure; writes docs/benchmarks.md
 	@$(BIN)/python -m tests.bench

@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import math
+import socket
 import threading
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +15,7 @@ import pytest
 from hedgegrid_api.types import LegState
 from naut_hedgegrid.ops import OperationsManager
 from naut_hedgegrid.strategies.hedge_grid_v1.strategy import HedgeGridV1
+from naut_hedgegrid.venues.sim.audit import Audit
 from tests.strategy.ops_support import INSTRUMENT, Served, alone, served, until
 
 METRICS = {
@@ -74,6 +76,26 @@ async def test_metrics_follow_the_venue(pod: Served) -> None:
     assert 0 < metrics["maker_ratio"] <= 1
 
 
+async def test_the_state_of_the_metrics_begins_with_the_start_and_counts_each_fill_once(tmp_path: Path) -> None:
+    async with served(tmp_path, start=False) as pod:
+        begin = pod.strategy.get_operational_metrics()
+        assert begin["last_bar_timestamp"] == 0.0
+        assert math.isnan(begin["maker_ratio"])
+        assert math.isnan(begin["open_orders_count"]), "unknown, not none"
+        await pod.node.start()
+        await until(pod.held, "a position")
+        await pod.strategy.flatten("both")
+        await until(lambda: pod.venue().flat and pod.strategy.idle, "the venue to be flat")
+        metrics = pod.strategy.get_operational_metrics()
+        with Audit(pod.book) as audit:
+            fills = audit.fills()
+    notional = sum(fill.price * fill.quantity for fill in fills)
+    made = sum(fill.price * fill.quantity for fill in fills if fill.maker)
+    assert metrics["maker_ratio"] == pytest.approx(float(made / notional))
+    assert metrics["uptime_seconds"] > begin["uptime_seconds"]
+    assert metrics["long_inventory_usdt"] == metrics["short_inventory_usdt"] == 0
+
+
 def test_the_snapshot_of_the_ladders_before_the_first_one(tmp_path: Path) -> None:
     assert alone(tmp_path).get_ladders_snapshot() == {"long_ladder": [], "short_ladder": [], "mid_price": 0.0}
 
@@ -117,32 +139,110 @@ async def test_flatten_side_answers_and_flattens(pod: Served) -> None:
     assert again == {"cancelled_orders": 0, "closing_positions": []}
 
 
-async def test_an_attached_kill_switch_may_flatten(pod: Served) -> None:
-    class Monitor:
-        """Flattens when it is told to."""
+class Monitor:
+    """A risk monitor of somebody's own: flattens when it is told to."""
 
-        strategy: HedgeGridV1 | None = None
+    strategy: HedgeGridV1 | None = None
 
-        def attached(self, strategy: HedgeGridV1) -> None:
-            self.strategy = strategy
+    def attached(self, strategy: HedgeGridV1) -> None:
+        self.strategy = strategy
 
-        def trip(self) -> None:
-            assert self.strategy is not None
-            self.strategy.flatten_side("both")
+    def trip(self) -> dict[str, Any]:
+        assert self.strategy is not None
+        return self.strategy.flatten_side("both")
 
+
+async def test_an_attached_kill_switch_may_flatten_from_any_thread(pod: Served) -> None:
     monitor = Monitor()
     pod.strategy.attach_kill_switch(monitor)
     assert pod.strategy.kill_switch is monitor
-    await asyncio.to_thread(monitor.trip)
+    answer = await asyncio.to_thread(monitor.trip)
+    assert answer["cancelled_orders"] > 0
+    await until(lambda: pod.venue().flat, "the venue to be flat")
+    assert {latch.leg for latch in pod.strategy.report().latches} == {"LONG", "SHORT"}
+
+
+async def test_an_attached_kill_switch_may_flatten_on_the_strategys_own_thread(pod: Served) -> None:
+    monitor = Monitor()
+    pod.strategy.attach_kill_switch(monitor)
+    assert monitor.trip()["cancelled_orders"] > 0
     await until(lambda: pod.venue().flat, "the venue to be flat")
 
 
-async def test_the_manager_serves_what_the_strategy_says(pod: Served) -> None:
+async def test_a_kill_switch_that_trips_in_many_threads_at_once_flattens_once(pod: Served) -> None:
+    monitor = Monitor()
+    pod.strategy.attach_kill_switch(monitor)
+    answers = await asyncio.gather(*(asyncio.to_thread(monitor.trip) for _ in range(8)))
+    await until(lambda: pod.venue().flat and pod.strategy.idle, "the venue to be flat")
+    engaged = pod.strategy.report().kill_switch
+    assert len({engaged.legs.long.operation_id, engaged.legs.short.operation_id}) == 1
+    assert len([answer for answer in answers if answer["cancelled_orders"]]) == 1
+
+
+def test_a_kill_switch_that_wants_to_know_nothing_attaches_too(tmp_path: Path) -> None:
+    strategy = alone(tmp_path)
+    other: Any = object()
+    strategy.attach_kill_switch(other)
+    assert strategy.kill_switch is other
+
+
+def test_the_manager_initialises_as_documented(tmp_path: Path) -> None:
+    manager = OperationsManager(strategy=alone(tmp_path), instrument_id=INSTRUMENT)
+    assert (manager.prometheus_port, manager.api_port, manager.host) == (9090, 8080, "127.0.0.1")
+    assert not manager.running
+    manager.stop()
+
+
+async def test_the_manager_starts_updates_and_stops(pod: Served) -> None:
     manager = OperationsManager(strategy=pod.strategy, instrument_id=INSTRUMENT, prometheus_port=0, api_port=0)
     manager.start()
+    assert manager.running
+    api, metrics = manager.api_port, manager.prometheus_port
     await asyncio.to_thread(manager.update_metrics)
+    async with pod.session.get(f"http://127.0.0.1:{api}/health") as answer:
+        assert (await answer.json())["running"] is True
+    async with pod.session.get(f"http://127.0.0.1:{metrics}/metrics") as answer:
+        text = await answer.text()
+    assert f'hedgegrid_throttle{{instrument="{INSTRUMENT}"}} 1.0' in text
+    for name in METRICS - {"open_orders_count"} | {"open_orders"}:
+        assert f"# TYPE hedgegrid_{name} gauge" in text, name
     manager.stop()
     await manager.closed()
+    assert not manager.running
+    for port in (api, metrics):
+        with socket.socket() as probe:
+            assert probe.connect_ex(("127.0.0.1", port)) != 0, "the port is free again"
+
+
+async def test_update_metrics_fetches_from_the_strategy_by_itself(pod: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("naut_hedgegrid.ops.manager.REFRESH_SECONDS", 3600)
+    manager = OperationsManager(strategy=pod.strategy, instrument_id=INSTRUMENT, prometheus_port=0, api_port=0)
+    manager.start()
+    for throttle in (0.25, 0.75):
+        pod.strategy.set_throttle(throttle)
+        await asyncio.to_thread(manager.update_metrics)
+        async with pod.session.get(f"http://127.0.0.1:{manager.prometheus_port}/metrics") as answer:
+            assert f'hedgegrid_throttle{{instrument="{INSTRUMENT}"}} {throttle}' in await answer.text()
+    manager.stop()
+    await manager.closed()
+
+
+async def test_a_strategy_that_fails_is_shown_as_unknown_and_the_api_stays_up(
+    pod: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("naut_hedgegrid.ops.manager.REFRESH_SECONDS", 0.01)
+
+    def broken() -> None:
+        raise RuntimeError("no figures today")
+
+    monkeypatch.setattr(pod.strategy, "get_operational_metrics", broken)
+    throttle = f'hedgegrid_throttle{{instrument="{INSTRUMENT}"}}'
+    async with asyncio.timeout(20):
+        while not math.isnan((await pod.scrape())[throttle]):  # noqa: ASYNC110  a scrape has no event
+            await asyncio.sleep(0.01)
+    assert await pod.get("/livez") == {"live": True}
+    with pytest.raises(RuntimeError, match="no figures today"):
+        pod.ops.update_metrics()
 
 
 async def test_eight_threads_hammer_the_methods_while_the_market_moves(pod: Served) -> None:
