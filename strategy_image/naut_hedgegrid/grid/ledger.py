@@ -210,8 +210,8 @@ class Ledger:
         """The venue holds less than the lots of a leg say: what it doesn't hold is gone, newest lots first."""
         self._cut(leg, -self.unexplained(leg))
 
-    def adopt(self, state: VenueState, steps: Mapping[Leg, ExitSteps], *, start: bool) -> None:
-        """Bring the books in line with what the venue says.
+    def adopt(self, state: VenueState, steps: Mapping[Leg, ExitSteps], *, start: bool) -> list[OrderFilled]:
+        """Bring the books in line with what the venue says; the fills among what is new that aren't of our orders.
 
         Fills that were missed are booked. An order that the venue doesn't have is terminal, unless it is still on its
         way there (after a start nothing is). Orders of ours that the books don't know are taken in by their ids.
@@ -221,8 +221,11 @@ class Ledger:
         for settled in state.funding:
             self.settled(settled)
         resting = {order.client_order_id for order in state.open_orders}
+        foreign: list[OrderFilled] = []
         for fill in state.fills:
-            self.filled(fill, steps[fill.leg], resting=fill.client_order_id in resting)
+            booked = self.filled(fill, steps[fill.leg], resting=fill.client_order_id in resting)
+            if booked is not None and booked.foreign:
+                foreign.append(fill)
         self._adopt_orders(state, start=start)
         if start:
             working = {order.lot for order in self.orders.values() if order.role is Role.ENTRY}
@@ -232,6 +235,7 @@ class Ledger:
             self.positions[leg] = state.positions[leg].quantity
             self.entry_prices[leg] = state.positions[leg].entry_price
             self.version[leg] += 1
+        return foreign
 
     # -- inside
 

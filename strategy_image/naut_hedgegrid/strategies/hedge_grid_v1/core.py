@@ -4,7 +4,7 @@ Every handler returns what to do; what has changed in the books waits in the led
 sent. Nothing but the events named in rule R2 moves an order.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -102,7 +102,9 @@ class GridCore:
 
     def start(self, state: VenueState) -> list[Action]:
         """The venue's books at a start: adopt them, cover what has no exit, go on with a flatten, then trade."""
-        self.ledger.adopt(state, self.plan.steps, start=True)
+        known = self.ledger.last_trade_id > 0  # else the fills tell of everything that ever was
+        foreign = self.ledger.adopt(state, self.plan.steps, start=True)
+        self._on_foreign_fills(foreign if known else ())
         self.gates.started = True
         self._check_lots()
         for leg in Leg:
@@ -134,6 +136,7 @@ class GridCore:
         quote = self.quote = Quote(close, close, close, bar.ts)
         self._clock.saw(bar.ts)
         self._freshness.on_quote(quote)
+        self._freshness.on_volume(bar.volume, bar.ts)
         self._on_bar(bar, quote, account)
         return self._actions.take()
 
@@ -182,7 +185,7 @@ class GridCore:
         if self.ledger.last_trade_id > max(newest, self._actions.read_after):
             self._actions.read()
             return self._actions.take()
-        self.ledger.adopt(state, self.plan.steps, start=False)
+        self._on_foreign_fills(self.ledger.adopt(state, self.plan.steps, start=False))
         now = self._clock.monotonic()
         for leg, loop in self.loops.items():
             loop.on_state(self._actions, now)
@@ -228,6 +231,7 @@ class GridCore:
         self.entries.terms = self.plan.terms
         if not gates.started:
             return []
+        self._check_data()
         for leg in raised:
             self._engage(leg)
         for leg in lowered:
@@ -247,9 +251,7 @@ class GridCore:
     def mid(self) -> Decimal | None:
         """Rule R1: of the newest quote while it is fresh, else the last bar's close; None before either."""
         quote, bar = self.quote, self.last_bar
-        if quote is None or (
-            bar is not None and self._clock.market() - quote.ts > self._settings.stale_seconds * SECOND
-        ):
+        if quote is None or (bar is not None and self._too_old(quote)):
             return None if bar is None else bar.close
         return quote.mid
 
@@ -265,7 +267,11 @@ class GridCore:
 
     def may_send(self, order: WorkingOrder) -> bool:
         """Asked again right before a send: nothing that opens leaves after its gate has closed."""
-        return order.role is not Role.ENTRY or self.gates.of(order.leg) is Gate.OPEN
+        if order.role is not Role.ENTRY:
+            return True
+        if self._too_old(self.quote):  # the process may have stood still, and be woken by something else than its timer
+            self._check_data()
+        return self.gates.of(order.leg) is Gate.OPEN
 
     # -- inside: gates
 
@@ -289,7 +295,12 @@ class GridCore:
     def _check_data(self) -> None:
         self._set_fault(STALE_DATA, self._freshness.check(self._clock.market()))
 
+    def _too_old(self, quote: Quote | None) -> bool:
+        return quote is None or self._clock.market() - quote.ts > self._settings.stale_seconds * SECOND
+
     def _ask_latch(self, reason: str, legs: tuple[Leg, ...], message: str) -> None:
+        """Nothing more is opened from now on, though the latch has still to be stored."""
+        self.gates.bar({leg: LegLevel.HALTED if leg in legs else LegLevel.OPEN for leg in Leg})
         self.latch_requests.append(LatchRequest(reason, legs, message))
 
     def _check_lots(self) -> None:
@@ -335,15 +346,17 @@ class GridCore:
             self.exits.cover(booked.lot)
             self.entries.evaluate_waiting(fill.leg, self.quote)
         elif booked.foreign:
-            self._on_foreign_fill(fill)
-
-    def _on_foreign_fill(self, fill: OrderFilled) -> None:
-        """Somebody else traded our leg: liquidation, ADL, a person (F25, R20)."""
-        if fill.side is fill.leg.closing and fill.leg not in self.loops:
-            who = f"{fill.client_order_id} closed {fill.quantity} of {fill.leg} at {fill.price}"
-            self._ask_latch(EXTERNAL_CHANGE, (fill.leg,), who)
+            self._on_foreign_fills([fill])
             self.exits.cover_leg(fill.leg)
-        self._check_lots()
+            self._check_lots()
+
+    def _on_foreign_fills(self, fills: Sequence[OrderFilled]) -> None:
+        """Somebody else closed a part of our leg: liquidation, ADL, a person (F25, R20)."""
+        for fill in fills:
+            leg = fill.leg
+            if fill.side is leg.closing and leg not in self.loops and self.gates.levels[leg] is not LegLevel.FLAT:
+                who = f"{fill.client_order_id} closed {fill.quantity} of {leg} at {fill.price}"
+                self._ask_latch(EXTERNAL_CHANGE, (leg,), who)
 
     def _on_accepted(self, event: OrderAccepted) -> None:
         order = self.ledger.orders.get(event.client_order_id)

@@ -24,6 +24,7 @@ from naut_hedgegrid.strategies.hedge_grid_v1.actions import Actions
 
 CANT_REST = ("-2021", "-4142", "-4045")
 """Codes that refuse a stop for good: it would trigger at once, or the limit of conditional orders is reached."""
+_EXITS = (Role.TAKE_PROFIT, Role.STOP_LOSS)
 _PAUSES = (1.0, 1.0, 2.0, 2.0, 5.0)
 """Seconds until a lot is covered again whose market close came to nothing, or whose exits are taken away again and
 again; the last one for ever. Other exits that were refused wait for the next bar."""
@@ -55,9 +56,11 @@ class Exits:
         """How often a lot had to wait so."""
 
     def cover_leg(self, leg: Leg) -> None:
-        """Cover all lots of a leg."""
-        for lot in self._ledger.lots_of(leg):
-            self.cover(lot.key)
+        """Cover all lots of a leg; what stands for lots that are gone is taken back."""
+        keys = [lot.key for lot in self._ledger.lots_of(leg)]
+        keys += [order.lot for order in self._ledger.of_leg(leg) if order.role in _EXITS]
+        for key in dict.fromkeys(keys):
+            self.cover(key)
 
     def cover(self, key: LotKey) -> None:
         """Cover one lot, as far as it can be covered now. What stands for a lot that is closed is taken back."""

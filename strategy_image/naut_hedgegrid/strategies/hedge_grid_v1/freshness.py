@@ -18,6 +18,7 @@ class Freshness:
         self._began: int | None = None
         self._newest: int | None = None
         self._price: Decimal | None = None
+        self._volume: Decimal | None = None
         self._moved = 0
         self._bad = False
         self._since = 0
@@ -38,6 +39,12 @@ class Freshness:
             if quote.ts - self._moved > _FROZEN_TIMES * self._limit:
                 self._since, self._bars = quote.ts, 0
             self._price, self._moved = quote.mid, quote.ts
+
+    def on_volume(self, volume: Decimal | None, ts: int) -> None:
+        """A bar says what was traded; None: nothing is known of it. A price that stands still while that changes isn't
+        frozen."""
+        if volume is not None and volume != self._volume:
+            self._volume, self._moved = volume, ts
 
     def on_bar(self) -> None:
         """A bar has closed."""

@@ -40,7 +40,7 @@ class Troubles:
         """Go on with what the store knows."""
         if (state := stored.get(BREAKER)) is not None:
             self._breaker = Breaker.from_plain(state, now)
-            self._shut = True
+            self._look(now)
 
     def on_rejected(self, reason: str, now: int) -> bool:
         """An order was refused for another reason than being post-only; whether a gate has changed."""
