@@ -228,16 +228,20 @@ def quote(second: float, price: str = "100") -> Quote:
     return Quote(D(price), D(price), D(price), int(second * SECOND))
 
 
+def see(fresh: Freshness, seen: Quote) -> None:
+    fresh.on_price(seen.mid, seen.ts)
+
+
 def test_stale_by_the_clock_alone_and_trusted_again_after_three_bars() -> None:
     fresh = Freshness(10)
     assert fresh.check(0) is None
-    fresh.on_quote(quote(1))
+    see(fresh, quote(1))
     assert fresh.check(11 * SECOND) is None
     reason = fresh.check(12 * SECOND)
     assert reason is not None
     assert "no data for 11 s" in reason
     for second in range(13, 16):
-        fresh.on_quote(quote(second, str(second)))
+        see(fresh, quote(second, str(second)))
         assert fresh.check(second * SECOND) is not None
         fresh.on_bar()
     assert fresh.check(15 * SECOND) is None
@@ -254,19 +258,19 @@ def test_a_feed_that_never_speaks_is_stale_too() -> None:
 
 def test_stale_is_over_after_a_minute_of_quotes_without_a_bar() -> None:
     fresh = Freshness(10)
-    fresh.on_quote(quote(1))
+    see(fresh, quote(1))
     fresh.check(20 * SECOND)
     for second in range(20, 80):
-        fresh.on_quote(quote(second, str(second)))
+        see(fresh, quote(second, str(second)))
         assert fresh.check(second * SECOND) is not None
-    fresh.on_quote(quote(80, "1"))
+    see(fresh, quote(80, "1"))
     assert fresh.check(80 * SECOND) is None
 
 
 def test_frozen_the_price_repeats_for_five_times_the_limit() -> None:
     fresh = Freshness(10)
     for second in range(52):
-        fresh.on_quote(quote(second))
+        see(fresh, quote(second))
     reason = fresh.check(51 * SECOND)
     assert reason is not None
     assert "has not changed" in reason
@@ -274,7 +278,7 @@ def test_frozen_the_price_repeats_for_five_times_the_limit() -> None:
 
 def test_the_end_of_the_market_is_final() -> None:
     fresh = Freshness(10)
-    fresh.on_quote(quote(1))
+    see(fresh, quote(1))
     fresh.on_end()
-    fresh.on_quote(quote(2))
+    see(fresh, quote(2))
     assert fresh.check(2 * SECOND) == "the market data have ended"

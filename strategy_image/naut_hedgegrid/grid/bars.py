@@ -1,9 +1,9 @@
 """Bars, aligned to the epoch, in market time: of mid prices, or of a file's shorter bars."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import NamedTuple
 
 from naut_hedgegrid.grid.precision import ceil_to, floor_to, round_to
 
@@ -14,8 +14,7 @@ class BarSpacingError(ValueError):
     """A file's bars don't make up the bars that the grid is driven by."""
 
 
-@dataclass(frozen=True, slots=True)
-class Bar:
+class Bar(NamedTuple):
     """Open, high, low and close of one interval."""
 
     open: Decimal
@@ -46,7 +45,7 @@ class BarAggregator:
             self._bar = self._started(price, ts)
             return bar
         if ts >= bar.ts - self._interval:
-            self._bar = replace(bar, high=max(bar.high, price), low=min(bar.low, price), close=price)
+            self._bar = bar._replace(high=max(bar.high, price), low=min(bar.low, price), close=price)
         return None
 
     def _started(self, price: Decimal, ts: int) -> Bar:
@@ -81,15 +80,14 @@ def _aggregated(bars: Iterable[Bar], spacing: int, interval: int) -> Iterator[Ba
         if pending is not None and pending.ts != end:
             yield pending
             pending = None
-        pending = replace(bar, ts=end) if pending is None else _joined(pending, bar)
+        pending = bar._replace(ts=end) if pending is None else _joined(pending, bar)
         if bar.ts == end:
             yield pending
             pending = None
 
 
 def _joined(first: Bar, second: Bar) -> Bar:
-    return replace(
-        first,
+    return first._replace(
         high=max(first.high, second.high),
         low=min(first.low, second.low),
         close=second.close,
@@ -105,7 +103,7 @@ def on_grid(bar: Bar, tick: Decimal, step: Decimal) -> Bar:
     """
     volume = None if bar.volume is None else floor_to(bar.volume, step)
     if not (bar.open % tick or bar.high % tick or bar.low % tick or bar.close % tick):
-        return bar if volume == bar.volume else replace(bar, volume=volume)
+        return bar if volume == bar.volume else bar._replace(volume=volume)
     return Bar(
         round_to(bar.open, tick),
         ceil_to(bar.high, tick),

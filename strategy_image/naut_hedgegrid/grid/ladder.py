@@ -76,7 +76,7 @@ def recentred(
     the queue; a step that has drifted more than 10 % off is set anew. A price more than 1 % off the mark moves nothing.
     """
     distance = mid - ladder.centre
-    if abs(distance) / ladder.centre * _BPS < settings.recenter_trigger_bps:
+    if abs(distance) * _BPS < settings.recenter_trigger_bps * ladder.centre:
         return None
     if abs(mid - mark) / mark > _BAD_PRINT:
         return None

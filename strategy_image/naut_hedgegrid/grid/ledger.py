@@ -55,6 +55,8 @@ class Ledger:
         self.of_leg = self.working.of_leg
         self.version: dict[Leg, int] = dict.fromkeys(Leg, 0)
         """Grows with every change of a leg's entries, lots or position."""
+        self.stamp = 0
+        """Grows with every change of either leg, and of the ladder."""
         self.held_prices: dict[Leg, list[Decimal]] = {leg: [] for leg in Leg}
         """Entry prices of a leg's open lots, ascending."""
         self._lots: dict[Leg, dict[LotKey, Lot]] = {leg: {} for leg in Leg}
@@ -75,9 +77,10 @@ class Ledger:
 
     def drain(self) -> Changes | None:
         """What changed since the last call; None where nothing did."""
-        if not self._changes:
+        changes = self._changes
+        if not (changes.orders or changes.values or changes.lots or changes.fills or changes.totals or changes.funding):
             return None
-        changes, self._changes = self._changes, Changes()
+        self._changes = Changes()
         return changes
 
     def note(self, name: str, value: object) -> None:
@@ -108,6 +111,7 @@ class Ledger:
     def set_ladder(self, ladder: Ladder) -> None:
         """The ladder has moved."""
         self.ladder = ladder
+        self.stamp += 1
         self.note("ladder", {"centre": str(ladder.centre), "step": str(ladder.step)})
 
     def new_entry(self, rung: Rung, limit: Decimal | None = None) -> WorkingOrder:
@@ -145,7 +149,7 @@ class Ledger:
         """The order has got on its way. Not stored: after a restart the venue says how orders stand."""
         self.working.put(order.with_status(status))
         if order.role is Role.ENTRY:
-            self.version[order.leg] += 1
+            self._touch(order.leg)
 
     def filled(self, fill: OrderFilled, steps: ExitSteps, *, resting: bool = False) -> Booked | None:
         """Book a fill; None for one that was booked before.
@@ -196,7 +200,7 @@ class Ledger:
             return None
         self._changes.orders[client_order_id] = None
         if order.role is Role.ENTRY:
-            self.version[order.leg] += 1
+            self._touch(order.leg)
             if (lot := self.lot(order.lot)) is not None:
                 self._put(replace(lot, entry_done=True))
         return order
@@ -234,7 +238,7 @@ class Ledger:
         for leg in Leg:
             self.positions[leg] = state.positions[leg].quantity
             self.entry_prices[leg] = state.positions[leg].entry_price
-            self.version[leg] += 1
+            self._touch(leg)
         return foreign
 
     # -- inside
@@ -269,11 +273,15 @@ class Ledger:
         before, entry = self.positions[fill.leg], self.entry_prices[fill.leg]
         after = before + (fill.quantity if opening else -fill.quantity)
         self.positions[fill.leg] = after
-        self.version[fill.leg] += 1
+        self._touch(fill.leg)
         if after == 0:
             self.entry_prices[fill.leg] = None
         elif opening and (entry is not None or before == 0):
             self.entry_prices[fill.leg] = (before * (entry or ZERO) + fill.quantity * fill.price) / after
+
+    def _touch(self, leg: Leg) -> None:
+        self.version[leg] += 1
+        self.stamp += 1
 
     def _held(self, leg: Leg) -> Decimal:
         return sum((lot.open for lot in self._lots[leg].values()), ZERO)
@@ -291,7 +299,7 @@ class Ledger:
     def _add(self, order: WorkingOrder) -> WorkingOrder:
         self.working.put(order)
         if order.role is Role.ENTRY:
-            self.version[order.leg] += 1
+            self._touch(order.leg)
         self._changes.orders[order.client_order_id] = order
         return order
 
@@ -316,7 +324,7 @@ class Ledger:
         else:
             lots[lot.key] = lot
             self._changes.lots[lot.key] = lot
-        self.version[leg] += 1
+        self._touch(leg)
 
     def _opened(
         self, key: LotKey, fill: OrderFilled, order: WorkingOrder | None, steps: ExitSteps, *, done: bool

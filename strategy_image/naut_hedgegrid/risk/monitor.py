@@ -60,6 +60,21 @@ class Verdict(NamedTuple):
     held."""
 
 
+class Bounds(NamedTuple):
+    """Between these a sample is fine and leaves the baselines as they are."""
+
+    least_equity: Decimal
+    """Exclusive, like all of them but `peak`."""
+    peak: Decimal
+    """Inclusive."""
+    least_pnl: Decimal
+    most_position: Decimal
+    most_margin: Decimal
+    least_distance: Decimal
+    until: int
+    """Market time, ns."""
+
+
 class Reading(NamedTuple):
     """A rule's figure beside its limit, in the limit's unit."""
 
@@ -122,6 +137,21 @@ class RiskJudge:
     def limits(self) -> Limits:
         """The present limits."""
         return self._limits
+
+    @property
+    def bounds(self) -> Bounds | None:
+        """What is fine as things are; None where the next sample has to be looked at whatever it says."""
+        if not self._calm or self._highs:
+            return None
+        return Bounds(
+            self._least_equity,
+            self._peak,
+            self._least_pnl,
+            self._most_position,
+            self._most_margin,
+            self._least_distance,
+            self._day_end,
+        )
 
     def set_limits(self, limits: Limits) -> None:
         """Other limits from now on; what was counted stays."""

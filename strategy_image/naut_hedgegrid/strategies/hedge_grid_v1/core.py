@@ -95,7 +95,7 @@ class GridCore:
     def restore(self, stored: Mapping[str, Any]) -> None:
         """Go on with what the store knows besides the books."""
         self.plan.restore(stored)
-        self.entries.terms = self.plan.terms
+        self.entries.set_terms(self.plan.terms)
         self.troubles.restore(stored, self._clock.market())
 
     # -- what the outside says
@@ -105,13 +105,13 @@ class GridCore:
         known = self.ledger.last_trade_id > 0  # else the fills tell of everything that ever was
         foreign = self.ledger.adopt(state, self.plan.steps, start=True)
         self._on_foreign_fills(foreign if known else ())
-        self.gates.started = True
+        self.gates.begin()
         self._check_lots()
         for leg in Leg:
             if self.gates.levels[leg] is LegLevel.FLAT:
                 self._engage(leg)
             self.exits.cover_leg(leg)
-        self._look_at_account(self.account())
+        self._look_at_account()
         self._evaluate(*Leg)
         self._advance_loops()
         return self._actions.take()
@@ -121,23 +121,23 @@ class GridCore:
         first = self.quote is None
         self.quote = quote
         self._clock.saw(quote.ts)
-        self._freshness.on_quote(quote)
+        self._freshness.on_price(quote.mid, quote.ts)
         bar = self._bars.update(quote.mid, quote.ts)
         if bar is not None:
-            self._on_bar(bar, quote, self.account())
+            self._on_bar(bar, quote)
         elif first:
-            self._look_at_account(self.account())
+            self._look_at_account()
             self._evaluate(*Leg)
         return self._actions.take()
 
-    def on_bar(self, bar: Bar, account: AccountState | None) -> list[Action]:
+    def on_bar(self, bar: Bar) -> list[Action]:
         """A bar has closed, where the market comes in bars: bid = ask = mid = mark = its close."""
         close = bar.close
         quote = self.quote = Quote(close, close, close, bar.ts)
         self._clock.saw(bar.ts)
-        self._freshness.on_quote(quote)
+        self._freshness.on_price(close, bar.ts)
         self._freshness.on_volume(bar.volume, bar.ts)
-        self._on_bar(bar, quote, account)
+        self._on_bar(bar, quote)
         return self._actions.take()
 
     def on_funding(self, settled: FundingSettled) -> list[Action]:
@@ -225,10 +225,9 @@ class GridCore:
         lowered = [leg for leg in Leg if levels[leg] is not flat and before[leg] is flat]
         everywhere = (throttle, held) != (self.plan.throttle, gates.held)
         changed = [leg for leg in Leg if everywhere or levels[leg] is not before[leg]]
-        gates.levels, gates.barred, gates.held = dict(levels), dict(levels), held
-        gates.throttled = throttle == 0
+        gates.control(levels, throttled=throttle == 0, held=held)
         self.plan.set_throttle(throttle)
-        self.entries.terms = self.plan.terms
+        self.entries.set_terms(self.plan.terms)
         if not gates.started:
             return []
         self._check_data()
@@ -319,24 +318,31 @@ class GridCore:
 
     # -- inside: events
 
-    def _on_bar(self, bar: Bar, quote: Quote, account: AccountState | None) -> None:
+    def _on_bar(self, bar: Bar, quote: Quote) -> None:
+        """Most bars change nothing: each part tells by a comparison or two that it has nothing to do."""
         self.last_bar = bar
         self._freshness.on_bar()
         self._check_data()
         self.exits.retry_refused()
-        self.troubles.on_time(bar.ts)
-        self.plan.on_bar(bar)
-        self._look_at_account(account)
+        self.troubles.on_time(self._clock.market())
+        if self.plan.on_bar(bar):
+            self.entries.set_terms(self.plan.terms)
+        self._look_at_account()
         if self.gates.started:
-            self.entries.on_bar(quote, fresh=STALE_DATA not in self.gates.faults)
-            for leg in Leg:
-                self.entries.evaluate(leg, quote)
+            entries = self.entries
+            entries.on_bar(quote, fresh=STALE_DATA not in self.gates.faults)
+            if self.loops or not entries.quiet(quote, self.gates.stamp):
+                self._evaluate(*Leg)
+                entries.note_quiet(self.gates.stamp)
 
-    def _look_at_account(self, account: AccountState | None) -> None:
-        plan = self.plan
-        if plan.on_account(account, self._clock.market()):
-            self.gates.unknown = {leg: factor is None for leg, factor in plan.factors.items()}
-        self.entries.terms = plan.terms
+    def _look_at_account(self) -> None:
+        """What funding will cost: asked for anew when something was booked, or a settlement comes within the window."""
+        plan, now = self.plan, self._clock.market()
+        if plan.funding_known(self.ledger.totals, now):
+            return
+        if plan.on_account(self.account(), self.ledger.totals, now):
+            self.gates.set_unknown({leg: factor is None for leg, factor in plan.factors.items()})
+            self.entries.set_terms(plan.terms)
 
     def _on_fill(self, fill: OrderFilled) -> None:
         booked = self.ledger.filled(fill, self.plan.steps[fill.leg])

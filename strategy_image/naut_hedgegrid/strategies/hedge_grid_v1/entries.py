@@ -14,6 +14,8 @@ from naut_hedgegrid.grid.ledger import Ledger
 from naut_hedgegrid.grid.postonly import repriced
 from naut_hedgegrid.strategies.hedge_grid_v1.actions import Actions
 
+_BPS = Decimal(10_000)
+
 
 class Gate(Enum):
     """What may happen to a leg's entries."""
@@ -76,21 +78,47 @@ class Entries:
         self._short: set[Leg] = set()
         """Legs for which the window of commands had no room."""
         self._quiet: dict[Leg, _Quiet | None] = dict.fromkeys(Leg)
+        self._both_quiet: tuple[int, int, Decimal] | None = None
+        """Stamps of ledger and gates, and the mark price up to which neither leg has anything to do."""
+        self._still: tuple[Ladder, Decimal, Decimal] | None = None
+        """A ladder, and the prices between which it doesn't move (R4)."""
         self._refused: dict[tuple[Leg, Decimal | None], int] = {}
         """Rungs whose order was refused since the last bar, and how often they were tried again."""
+
+    def set_terms(self, terms: dict[Leg, Terms]) -> None:
+        """What the rungs are laid out by from now on."""
+        self.terms = terms
+        self._both_quiet = None
 
     def on_bar(self, quote: Quote, *, fresh: bool) -> None:
         """A bar has closed: what was refused may be tried anew; the ladder moves by rule R4 where data are fresh."""
         if self._refused:
             self._refused.clear()
             self._quiet = dict.fromkeys(Leg)
-        ladder = self._ledger.ladder
-        if ladder is None or not fresh:
+            self._both_quiet = None
+        ladder, still, mid = self._ledger.ladder, self._still, quote.mid
+        if ladder is None or not fresh or (still is not None and still[0] is ladder and still[1] < mid < still[2]):
             return
+        if still is None or still[0] is not ladder:
+            reach = ladder.centre * self._settings.recenter_trigger_bps / _BPS
+            self._still = ladder, ladder.centre - reach, ladder.centre + reach
         tick, has_lots = self.instrument.tick_size, self._ledger.has_lots
-        moved = recentred(ladder, quote.mid, quote.mark, self._settings, tick, has_lots=has_lots)
+        moved = recentred(ladder, mid, quote.mark, self._settings, tick, has_lots=has_lots)
         if moved is not None:
             self._ledger.set_ladder(moved)
+
+    def quiet(self, quote: Quote, gates: int) -> bool:
+        """Whether neither leg has anything to do: nothing but the price has changed since both had nothing. `gates` is
+        the gates' stamp."""
+        known = self._both_quiet
+        return known is not None and known[0] == self._ledger.stamp and known[1] == gates and quote.mark <= known[2]
+
+    def note_quiet(self, gates: int) -> None:
+        """Both legs were evaluated at this stamp of the gates."""
+        self._both_quiet = None
+        limits = [known.mark_limit for known in self._quiet.values() if known is not None]
+        if len(limits) == len(self._quiet):
+            self._both_quiet = self._ledger.stamp, gates, min(limits)
 
     def evaluate(self, leg: Leg, quote: Quote | None) -> None:
         """Bring a leg's entries in line with its ladder and its gate."""

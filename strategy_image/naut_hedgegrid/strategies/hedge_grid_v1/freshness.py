@@ -2,7 +2,6 @@
 
 from decimal import Decimal
 
-from naut_hedgegrid.domain.values import Quote
 from naut_hedgegrid.grid.bars import SECOND
 
 _FROZEN_TIMES = 5
@@ -15,6 +14,7 @@ class Freshness:
 
     def __init__(self, stale_seconds: int) -> None:
         self._limit = stale_seconds * SECOND
+        self._frozen = _FROZEN_TIMES * self._limit
         self._began: int | None = None
         self._newest: int | None = None
         self._price: Decimal | None = None
@@ -30,15 +30,15 @@ class Freshness:
         """Market time of the newest quote; None before the first."""
         return self._newest
 
-    def on_quote(self, quote: Quote) -> None:
-        """A quote has come."""
-        if self._newest is None or quote.ts - self._newest > self._limit:
-            self._since, self._bars = quote.ts, 0
-        self._newest = quote.ts
-        if quote.mid != self._price:
-            if quote.ts - self._moved > _FROZEN_TIMES * self._limit:
-                self._since, self._bars = quote.ts, 0
-            self._price, self._moved = quote.mid, quote.ts
+    def on_price(self, price: Decimal, ts: int) -> None:
+        """A quote or a bar has come, with its mid or close."""
+        if self._newest is None or ts - self._newest > self._limit:
+            self._since, self._bars = ts, 0
+        self._newest = ts
+        if price != self._price:
+            if ts - self._moved > self._frozen:
+                self._since, self._bars = ts, 0
+            self._price, self._moved = price, ts
 
     def on_volume(self, volume: Decimal | None, ts: int) -> None:
         """A bar says what was traded; None: nothing is known of it. A price that stands still while that changes isn't
@@ -56,6 +56,8 @@ class Freshness:
 
     def check(self, now: int) -> str | None:
         """Why the data can't be traded on, None where they can. `now` is market time."""
+        if not self._bad and now == self._newest == self._moved and not self._ended:
+            return None
         reason = self._present(now)
         if reason is not None:
             self._bad = True
@@ -78,4 +80,4 @@ class Freshness:
         if self._newest is None:
             return None
         still = now - self._moved
-        return f"the price has not changed for {still / SECOND:.0f} s" if still > _FROZEN_TIMES * self._limit else None
+        return f"the price has not changed for {still / SECOND:.0f} s" if still > self._frozen else None

@@ -9,6 +9,7 @@ from naut_hedgegrid.domain.values import AccountState, Leg, Regime
 from naut_hedgegrid.grid.bars import Bar
 from naut_hedgegrid.grid.funding import FundingTerms, factor_changes_at, funding_factor
 from naut_hedgegrid.grid.placement import placed
+from naut_hedgegrid.grid.records import Totals
 from naut_hedgegrid.grid.regime import RegimeTracker
 from naut_hedgegrid.strategies.hedge_grid_v1.entries import Terms
 from naut_hedgegrid.strategies.hedge_grid_v1.settings import CoreSettings
@@ -31,6 +32,7 @@ class Plan:
         self.throttle = _ONE
         self._terms: FundingTerms | None = None
         self._factors_until = 0
+        self._totals: Totals | None = None
         self._settings = settings
         self._note = note
         self._tracker: RegimeTracker | None = None
@@ -52,20 +54,28 @@ class Plan:
         """The effective regime; None where the grid doesn't look at it."""
         return None if self._tracker is None else self._tracker.effective
 
-    def on_bar(self, bar: Bar) -> None:
-        """A bar has closed."""
+    def on_bar(self, bar: Bar) -> bool:
+        """A bar has closed; whether the regime has changed."""
         tracker = self._tracker
         if tracker is None:
-            return
+            return False
         before = tracker.effective
         tracker.update(float(bar.high), float(bar.low), float(bar.close))
-        if tracker.effective is not before:
-            self._lay_out()
         if self._settings.keeps_state:
             self._note(REGIME, tracker.state())
+        if tracker.effective is before:
+            return False
+        self._lay_out()
+        return True
 
-    def on_account(self, account: AccountState | None, now: int) -> bool:
+    def funding_known(self, totals: Totals, now: int) -> bool:
+        """Whether the factors still hold: nothing was booked since they were computed, settlements included, and none
+        has come within the window. (Where the market comes in quotes the account is looked at with every bar.)"""
+        return totals is self._totals and now < self._factors_until and not self._settings.keeps_state
+
+    def on_account(self, account: AccountState | None, totals: Totals, now: int) -> bool:
         """The coming settlements as the venue has them; whether a factor has changed."""
+        self._totals = totals
         terms = FundingTerms(None, None, None)
         if account is not None:
             terms = FundingTerms(account.funding_rate, account.next_funding_ts, account.funding_interval_hours)

@@ -5,26 +5,40 @@ The strategy asks it every second (a backtest: with each bar) and acts on its ve
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from hedgegrid_api.margin import cross_liquidation, isolated_liquidation
+from hedgegrid_api.margin import cross_liquidation, isolated_liquidation, maintenance_margin
 from hedgegrid_api.tiers import Tier
 from hedgegrid_api.trading import MarginType
 from naut_hedgegrid.domain.values import ZERO, AccountState, Leg
 from naut_hedgegrid.grid.funding import FundingTerms, guard_bps
 from naut_hedgegrid.grid.ledger import Ledger
+from naut_hedgegrid.grid.records import Totals
 from naut_hedgegrid.risk.baselines import Baselines
 from naut_hedgegrid.risk.formulas import NO_LIQUIDATION, liquidation_distance_percent, margin_ratio
 from naut_hedgegrid.risk.limits import Limits, Rule
-from naut_hedgegrid.risk.monitor import Breach, RiskJudge, Sample, Verdict
+from naut_hedgegrid.risk.monitor import Bounds, Breach, RiskJudge, Sample, Verdict
 from naut_hedgegrid.strategies.hedge_grid_v1.figures import RiskFigure
 
 BASELINES = "risk"
 """Name of what losses are measured from in the store."""
 _MOVED = Decimal("0.01")
 """A liquidation price is looked for again when the mark price has moved by so much: its brackets may be others."""
+_CALM = Decimal("0.005")
+"""How far around a mark price a calm range reaches at the most, as a fraction of it."""
 _NOTHING_KNOWN = Sample(None, None, None, None, None, None, None, None)
+
+
+@dataclass(frozen=True, slots=True)
+class _CalmRange:
+    """Mark prices at which nothing would trip and no peak would rise, as long as nothing is booked."""
+
+    totals: Totals
+    low: Decimal
+    high: Decimal
+    until: int
 
 
 class RiskMonitor:
@@ -42,6 +56,7 @@ class RiskMonitor:
         self._basis: tuple[object, ...] = ()
         self._basis_mark = ZERO
         self._liquidation: tuple[Decimal | None, ...] = ()
+        self._calm: _CalmRange | None = None
 
     def begin(self, stored: Mapping[str, Any], limits: Limits) -> None:
         """Go on with what the store knows."""
@@ -49,6 +64,7 @@ class RiskMonitor:
         baselines = Baselines() if row is None else Baselines.from_plain(row)
         self._judge = RiskJudge(limits, baselines)
         self._stored = self._judge.baselines
+        self._calm = None
 
     @property
     def limits(self) -> Limits:
@@ -59,14 +75,68 @@ class RiskMonitor:
         """Other limits from now on."""
         if limits != self._judge.limits:
             self._judge.set_limits(limits)
+            self._calm = None
 
     def restart(self, now: int) -> None:
         """A release was accepted: losses are measured from the present. `now` is market time, ns."""
         self._judge.restart(now)
+        self._calm = None
 
     def sample(self, ledger: Ledger, account: AccountState | None, mark: Decimal | None, now: int) -> Verdict:
         """Take a sample at a mark price and have it judged; `now` is market time, ns."""
         return self._judge.sample(self._figures(ledger, account, mark), now)
+
+    def calm(self, totals: Totals, mark: Decimal, now: int) -> bool:
+        """Whether a sample at this mark price would say what the last one said, and leave everything as it is.
+
+        Only where the account changes by nothing but what the ledger books (the backtest): between two bookings all
+        figures are functions of the mark price, so that most bars need no sample.
+        """
+        calm = self._calm
+        return calm is not None and calm.totals is totals and calm.low < mark < calm.high and now < calm.until
+
+    def note_calm(self, ledger: Ledger, account: AccountState | None, mark: Decimal) -> None:
+        """The last sample, at this mark price, was fine: find how far the price may move until one has to be taken."""
+        self._calm = None
+        bounds = self._judge.bounds
+        if bounds is None or account is None:
+            return
+        sample = self._figures(ledger, account, mark)
+        equity, pnl = sample.equity, sample.net_pnl
+        if equity is None or pnl is None or sample.funding_bps is None:
+            return
+        low, high = mark * (1 - _CALM), mark * (1 + _CALM)
+        long, short = ledger.positions[Leg.LONG], ledger.positions[Leg.SHORT]
+        slope = long - short
+        if slope:
+            up, down = (bounds.peak - equity) / slope, (bounds.least_equity - equity) / slope
+            loss = (bounds.least_pnl - pnl) / slope
+            if slope > 0:
+                low, high = max(low, mark + down, mark + loss), min(high, mark + up)
+            else:
+                low, high = max(low, mark + up), min(high, mark + down, mark + loss)
+        elif not (bounds.least_equity < equity <= bounds.peak and pnl > bounds.least_pnl):
+            return
+        if low < mark < high and self._thin_enough(ledger, account, bounds, equity - slope * mark, low, high):
+            self._calm = _CalmRange(ledger.totals, low, high, bounds.until)
+
+    def _thin_enough(
+        self, ledger: Ledger, account: AccountState, bounds: Bounds, base: Decimal, low: Decimal, high: Decimal
+    ) -> bool:
+        """Position, margin ratio and liquidation distance are fine from `low` to `high`. The maintenance margin only
+        grows with the price, and equity, `base` + slope·price, is least at one of the ends."""
+        long, short = ledger.positions[Leg.LONG], ledger.positions[Leg.SHORT]
+        if not long and not short:
+            return True
+        tiers = self._tiers
+        margin = maintenance_margin(long * high, tiers) + maintenance_margin(short * high, tiers)
+        equity = base + (long - short) * (low if long > short else high)
+        if (long + short) * high >= bounds.most_position or equity <= 0 or margin >= bounds.most_margin * equity:
+            return False
+        distances = [self._distance(account, ledger, low), self._distance(account, ledger, high)]
+        if any(distance is None or distance <= bounds.least_distance for distance in distances):
+            return False
+        return all(price is None or not low <= price <= high for price in self._liquidation)
 
     def changed_baselines(self) -> dict[str, str | int | None] | None:
         """What has to be stored, JSON-ready; None where nothing has changed since the last call."""
@@ -135,6 +205,7 @@ class RiskMonitor:
     def _distance(self, account: AccountState, ledger: Ledger, mark: Decimal) -> Decimal | None:
         """To the venue's liquidation price where it gives one, else to the formula's (isolated: of the nearer leg)."""
         if account.liquidation_price is not None:
+            self._basis, self._liquidation = (), (account.liquidation_price,)
             return liquidation_distance_percent(mark, account.liquidation_price)
         positions, entries = ledger.positions, ledger.entry_prices
         long, short = positions[Leg.LONG], positions[Leg.SHORT]

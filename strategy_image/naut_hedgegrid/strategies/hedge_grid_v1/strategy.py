@@ -339,10 +339,15 @@ class HedgeGridV1:
 
     def on_bar(self, bar: Bar) -> None:
         """A bar has closed, where the market comes in bars. Risk is judged first: what trips opens nothing any more."""
-        account = self._core.account()
-        if self._risk is not None:
-            self._guard(lambda: self._judge(account, bar.close, bar.ts))
-        self._guard(lambda: self._core.on_bar(bar, account))
+        core, risk = self._core, self._risk
+        try:
+            if risk is not None and not risk.calm(core.ledger.totals, bar.close, bar.ts):
+                account = core.account()
+                self._step(self._judge(account, bar.close, bar.ts))
+                risk.note_calm(core.ledger, account, bar.close)
+            self._step(core.on_bar(bar))
+        except Exception as error:  # noqa: BLE001  as in `_guard`
+            self.on_error(error)
 
     def on_order_event(self, event: OrderEvent) -> None:
         """Something happened to an order."""
