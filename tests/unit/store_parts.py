@@ -4,7 +4,7 @@ import sqlite3
 import time
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import replace
+from copy import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path

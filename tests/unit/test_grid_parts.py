@@ -1,6 +1,5 @@
 """Small pure parts: rounding, ids, bars, diff, exits, freshness."""
 
-from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -198,7 +197,7 @@ def test_r15_the_rest_of_a_terminal_entry_joins_the_newest_exit() -> None:
     exits = [exit_("0.004"), exit_("0.005", part=1)]
     step = next_step(lot("0.010"), exits, list, BTC)
     assert step == CancelExit(exits[1])
-    leaving = [exits[0], replace(exits[1], status=OrderStatus.CANCELING)]
+    leaving = [exits[0], exits[1]._replace(status=OrderStatus.CANCELING)]
     assert next_step(lot("0.010"), leaving, list, BTC) is None
     again = next_step(lot("0.010"), [exits[0]], list, BTC)
     assert isinstance(again, PlaceExit)

@@ -8,7 +8,6 @@ import asyncio
 import logging
 import sqlite3
 import time
-from dataclasses import replace
 
 from naut_hedgegrid.engine.data_client import SimDataClient
 from naut_hedgegrid.engine.execution_client import SimExecutionClient
@@ -63,7 +62,7 @@ class MarketFeed:
             return
         quote = tick.quote(time.time_ns())
         if faults.frozen and last is not None:
-            quote = replace(last, ts=quote.ts)
+            quote = last._replace(ts=quote.ts)
         try:
             events = venue.book.on_quote(quote, tick.place)
         except sqlite3.Error as error:

@@ -1,7 +1,7 @@
 """Rules R13, R15 and R16: what has to happen so that every held quantity has its take-profit and its stop."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 
 from naut_hedgegrid.domain.grid import Lot, OrderStatus, WorkingOrder
@@ -45,8 +45,8 @@ class MoveRest:
     def applied(self) -> tuple[Lot, Lot]:
         """Both lots after the move."""
         return (
-            replace(self.source, bought=self.source.bought - self.quantity),
-            replace(self.target, bought=self.target.bought + self.quantity),
+            self.source._replace(bought=self.source.bought - self.quantity),
+            self.target._replace(bought=self.target.bought + self.quantity),
         )
 
 

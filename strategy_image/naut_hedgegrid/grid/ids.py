@@ -6,7 +6,7 @@ The id alone tells leg, level, role and lot of an order, so that an order or a f
 
 import hashlib
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from naut_hedgegrid.domain.values import Leg, Role
 
@@ -19,8 +19,7 @@ PARTS = 36**2
 """So do the parts of one entry's exits."""
 
 
-@dataclass(frozen=True, slots=True)
-class OrderId:
+class OrderId(NamedTuple):
     """What a client order id says."""
 
     owner: str

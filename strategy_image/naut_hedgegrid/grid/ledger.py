@@ -6,7 +6,7 @@ effect, in whatever order they come. What changed since the last `drain` is what
 
 from bisect import bisect_left, insort
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 
 from naut_hedgegrid.domain.grid import ExitSteps, Ladder, Lot, LotKey, OrderStatus, Rung, WorkingOrder
@@ -180,7 +180,7 @@ class Ledger:
         elif not opening:
             self._cut(fill.leg, fill.quantity)
         if order is not None:
-            self._advance(replace(order, filled=order.filled + fill.quantity))
+            self._advance(order._replace(filled=order.filled + fill.quantity))
         return Booked(key, foreign=ident is None)
 
     def settled(self, settled: FundingSettled) -> bool:
@@ -189,7 +189,7 @@ class Ledger:
             return False
         self.last_funding_ts = settled.ts
         self._changes.funding.append(settled)
-        self.totals = replace(self.totals, funding=self.totals.funding + settled.total)
+        self.totals = self.totals._replace(funding=self.totals.funding + settled.total)
         self._changes.totals = self.totals
         return True
 
@@ -202,7 +202,7 @@ class Ledger:
         if order.role is Role.ENTRY:
             self._touch(order.leg)
             if (lot := self.lot(order.lot)) is not None:
-                self._put(replace(lot, entry_done=True))
+                self._put(lot._replace(entry_done=True))
         return order
 
     def replace_lots(self, lots: Iterable[Lot]) -> None:
@@ -234,7 +234,7 @@ class Ledger:
         if start:
             working = {order.lot for order in self.orders.values() if order.role is Role.ENTRY}
             for lot in [lot for leg in Leg for lot in self.lots_of(leg) if lot.key not in working]:
-                self._put(replace(lot, entry_done=True))
+                self._put(lot._replace(entry_done=True))
         for leg in Leg:
             self.positions[leg] = state.positions[leg].quantity
             self.entry_prices[leg] = state.positions[leg].entry_price
@@ -262,7 +262,7 @@ class Ledger:
                 if start or order.status is not OrderStatus.SENT:
                     self.ended(order.client_order_id)
             elif start or order.status is OrderStatus.SENT:
-                self.set_status(replace(order, filled=found.filled), OrderStatus.OPEN)
+                self.set_status(order._replace(filled=found.filled), OrderStatus.OPEN)
         for found in at_venue.values():
             ident = parse(found.client_order_id, self.owner)
             if ident is not None:
@@ -293,7 +293,7 @@ class Ledger:
         return n
 
     def _next_exit(self, lot: Lot, role: Role) -> OrderId:
-        self._put(replace(lot, next_part=lot.next_part + 1))
+        self._put(lot._replace(next_part=lot.next_part + 1))
         return OrderId(self.owner, lot.key.leg, lot.key.level, role, lot.key.n, lot.next_part % PARTS)
 
     def _add(self, order: WorkingOrder) -> WorkingOrder:
@@ -342,13 +342,13 @@ class Ledger:
                 stop_loss_steps=steps.stop_loss,
             )
             self._next_seq += 1
-        self._put(replace(lot, bought=lot.bought + fill.quantity))
+        self._put(lot._replace(bought=lot.bought + fill.quantity))
 
     def _closed(self, key: LotKey, quantity: Decimal, part: int) -> None:
         lot = self.lot(key)
         own = min(quantity, lot.open) if lot is not None else ZERO
         if lot is not None:
-            self._put(replace(lot, sold=lot.sold + own, next_part=max(lot.next_part, part + 1)))
+            self._put(lot._replace(sold=lot.sold + own, next_part=max(lot.next_part, part + 1)))
         if quantity > own:
             self._cut(key.leg, quantity - own)
 
@@ -358,7 +358,7 @@ class Ledger:
             if quantity <= 0:
                 return
             part = min(quantity, lot.open)
-            self._put(replace(lot, sold=lot.sold + part))
+            self._put(lot._replace(sold=lot.sold + part))
             quantity -= part
 
     def _take_in(self, found: VenueOrder, ident: OrderId) -> None:
@@ -371,9 +371,9 @@ class Ledger:
             post_only=found.post_only,
             trigger=found.trigger_price,
         )
-        self._add(replace(order, status=OrderStatus.OPEN, filled=found.filled))
+        self._add(order._replace(status=OrderStatus.OPEN, filled=found.filled))
         if ident.role not in (Role.TAKE_PROFIT, Role.STOP_LOSS):
             return
         lot = self.lot(order.lot)
         if lot is not None and lot.next_part <= ident.part:
-            self._put(replace(lot, next_part=ident.part + 1))
+            self._put(lot._replace(next_part=ident.part + 1))

@@ -1,16 +1,15 @@
 """What goes from the ledger into the store and comes back from it."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from naut_hedgegrid.domain.grid import Ladder, Lot, LotKey, WorkingOrder
 from naut_hedgegrid.domain.values import ZERO, FundingSettled, OrderFilled
 
 
-@dataclass(frozen=True, slots=True)
-class Totals:
+class Totals(NamedTuple):
     """Sums over all fills since the first start."""
 
     realized: Decimal = ZERO
@@ -27,8 +26,7 @@ class Totals:
     def plus(self, fill: OrderFilled) -> Self:
         """The sums with one more fill."""
         notional = fill.quantity * fill.price
-        return replace(
-            self,
+        return self._replace(
             realized=self.realized + fill.realized_pnl,
             fees=self.fees + fill.commission,
             fills=self.fills + 1,
@@ -52,7 +50,11 @@ class Totals:
 
     def plain(self) -> dict[str, int | str]:
         """For the store."""
-        return {name: value if isinstance(value, int) else str(value) for name, value in asdict(self).items()}
+        return {name: value if isinstance(value, int) else str(value) for name, value in self._asdict().items()}
+
+
+NO_TOTALS = Totals()
+"""Before the first fill."""
 
 
 @dataclass(slots=True)
@@ -88,7 +90,7 @@ class Snapshot:
     lots: tuple[Lot, ...] = ()
     orders: tuple[WorkingOrder, ...] = ()
     ladder: Ladder | None = None
-    totals: Totals = Totals()
+    totals: Totals = NO_TOTALS
     next_n: int = 0
     last_trade_id: int = 0
     recent_trade_ids: frozenset[int] = frozenset()

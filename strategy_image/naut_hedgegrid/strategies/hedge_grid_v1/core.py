@@ -372,7 +372,7 @@ class GridCore:
         if order.role is Role.ENTRY:
             self.entries.evaluate_waiting(order.leg, self.quote)
         elif order.role is not Role.FLATTEN:
-            self.exits.cover(order.lot)
+            self.exits.on_accepted(order)
 
     def _on_ended(self, event: OrderEnded) -> None:
         order = self.ledger.ended(event.client_order_id)

@@ -54,6 +54,8 @@ class Exits:
         """Lots that aren't covered before a time, monotonic seconds."""
         self._pauses: dict[LotKey, int] = {}
         """How often a lot had to wait so."""
+        self._unfinished: set[LotKey] = set()
+        """Lots with a rest that waits until an exit of theirs rests."""
 
     def cover_leg(self, leg: Leg) -> None:
         """Cover all lots of a leg; what stands for lots that are gone is taken back."""
@@ -70,6 +72,7 @@ class Exits:
         if lot is None or lot.open <= 0:
             self._condemned.discard(key)
             self._pauses.pop(key, None)
+            self._unfinished.discard(key)
             self._cancel(takes)
             self._cancel(stops)
         elif not self._may_cover(key):
@@ -81,6 +84,11 @@ class Exits:
         else:
             self._stop(lot, stops)
             self._take_profit(key, takes)
+
+    def on_accepted(self, order: WorkingOrder) -> None:
+        """An exit rests: go on with what had to wait for that."""
+        if order.role is Role.STOP_LOSS or order.lot in self._unfinished:
+            self.cover(order.lot)
 
     def on_would_take(self, order: WorkingOrder) -> None:
         """Rule R14: an exit that would cross is sent again at once as a plain limit at the same price."""
@@ -161,7 +169,12 @@ class Exits:
         lot = self._ledger.lot(key)
         if lot is None:
             return
-        match next_step(lot, takes, lambda: self._neighbours(key), self.instrument):
+        step = next_step(lot, takes, lambda: self._neighbours(key), self.instrument)
+        if step is None and uncovered(lot, takes) != 0:
+            self._unfinished.add(key)
+        else:
+            self._unfinished.discard(key)
+        match step:
             case PlaceExit(quantity=quantity, price=price):
                 self._actions.submit(self._ledger.new_take_profit(lot, quantity, price, post_only=True))
             case CancelExit(order=order):

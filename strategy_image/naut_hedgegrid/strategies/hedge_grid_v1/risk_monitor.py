@@ -57,6 +57,7 @@ class RiskMonitor:
         self._basis_mark = ZERO
         self._liquidation: tuple[Decimal | None, ...] = ()
         self._calm: _CalmRange | None = None
+        self._last = _NOTHING_KNOWN
 
     def begin(self, stored: Mapping[str, Any], limits: Limits) -> None:
         """Go on with what the store knows."""
@@ -84,7 +85,8 @@ class RiskMonitor:
 
     def sample(self, ledger: Ledger, account: AccountState | None, mark: Decimal | None, now: int) -> Verdict:
         """Take a sample at a mark price and have it judged; `now` is market time, ns."""
-        return self._judge.sample(self._figures(ledger, account, mark), now)
+        self._last = self._figures(ledger, account, mark)
+        return self._judge.sample(self._last, now)
 
     def calm(self, totals: Totals, mark: Decimal, now: int) -> bool:
         """Whether a sample at this mark price would say what the last one said, and leave everything as it is.
@@ -101,7 +103,7 @@ class RiskMonitor:
         bounds = self._judge.bounds
         if bounds is None or account is None:
             return
-        sample = self._figures(ledger, account, mark)
+        sample = self._last
         equity, pnl = sample.equity, sample.net_pnl
         if equity is None or pnl is None or sample.funding_bps is None:
             return
