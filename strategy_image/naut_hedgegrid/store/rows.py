@@ -16,10 +16,9 @@ from naut_hedgegrid.store.samples import FIGURES, RANGED, SECOND, Extremes, Poin
 
 type Row = Mapping[str, Any] | sqlite3.Row
 
-_FILL, _LOT, _ORDER = (
-    tuple(field.name for field in fields(kind) if field.name not in without)
-    for kind, without in ((OrderFilled, ()), (Lot, ("key",)), (WorkingOrder, ("status",)))
-)
+_FILL = tuple(field.name for field in fields(OrderFilled))
+_LOT = tuple(name for name in Lot._fields if name != "key")
+_ORDER = tuple(name for name in WorkingOrder._fields if name != "status")
 """What is kept of each as it is."""
 _WHOLE = frozenset({"open_orders", "fills"})
 """Figures of a sample that are counts."""

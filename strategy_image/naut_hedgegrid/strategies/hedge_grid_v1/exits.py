@@ -86,9 +86,15 @@ class Exits:
             self._take_profit(key, takes)
 
     def on_accepted(self, order: WorkingOrder) -> None:
-        """An exit rests: go on with what had to wait for that."""
-        if order.role is Role.STOP_LOSS or order.lot in self._unfinished:
-            self.cover(order.lot)
+        """An exit rests: go on with what had to wait for that. Most take-profits have nothing waiting."""
+        key = order.lot
+        if (
+            order.role is Role.STOP_LOSS
+            or key in self._unfinished
+            or key in self._condemned
+            or self._ledger.working.stops(key)
+        ):
+            self.cover(key)
 
     def on_would_take(self, order: WorkingOrder) -> None:
         """Rule R14: an exit that would cross is sent again at once as a plain limit at the same price."""
