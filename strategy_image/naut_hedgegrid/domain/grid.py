@@ -143,4 +143,13 @@ class WorkingOrder(NamedTuple):
 
     def with_status(self, status: OrderStatus) -> Self:
         """The same order in another state."""
-        return self._replace(status=status)
+        return self._make((*self[:_STATUS], status, *self[_STATUS + 1 :]))
+
+    def with_filled(self, filled: Decimal) -> Self:
+        """The same order with more of it filled; it has got to the venue."""
+        status = OrderStatus.OPEN if self.status is OrderStatus.SENT else self.status
+        return self._make((*self[:_STATUS], status, filled, *self[_STATUS + 2 :]))
+
+
+_STATUS = WorkingOrder._fields.index("status")
+"""Position of the status; what is filled comes next."""

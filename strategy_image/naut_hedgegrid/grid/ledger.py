@@ -169,7 +169,7 @@ class Ledger:
         opening = fill.side is fill.leg.opening
         self._move(fill, opening=opening)
         order = self.orders.get(fill.client_order_id)
-        ident = parse(fill.client_order_id, self.owner)
+        ident = order if order is not None else parse(fill.client_order_id, self.owner)
         key = None
         if ident is not None and ident.role is not Role.FLATTEN:
             key = LotKey(ident.leg, ident.level, ident.n)
@@ -180,7 +180,7 @@ class Ledger:
         elif not opening:
             self._cut(fill.leg, fill.quantity)
         if order is not None:
-            self._advance(order._replace(filled=order.filled + fill.quantity))
+            self._advance(order.with_filled(order.filled + fill.quantity))
         return Booked(key, foreign=ident is None)
 
     def settled(self, settled: FundingSettled) -> bool:
@@ -305,7 +305,7 @@ class Ledger:
 
     def _advance(self, order: WorkingOrder) -> None:
         if order.leaves > 0:
-            self._add(order if order.status is not OrderStatus.SENT else order.with_status(OrderStatus.OPEN))
+            self._add(order)
         else:
             self.ended(order.client_order_id)
 

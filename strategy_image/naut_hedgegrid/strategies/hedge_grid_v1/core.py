@@ -124,20 +124,21 @@ class GridCore:
         self._freshness.on_price(quote.mid, quote.ts)
         bar = self._bars.update(quote.mid, quote.ts)
         if bar is not None:
-            self._on_bar(bar, quote)
+            self._on_bar(bar, quote, quote.mid)
         elif first:
             self._look_at_account()
             self._evaluate(*Leg)
         return self._actions.take()
 
-    def on_bar(self, bar: Bar) -> list[Action]:
-        """A bar has closed, where the market comes in bars: bid = ask = mid = mark = its close."""
+    def on_bar(self, bar: Bar, account: AccountState | None = None) -> list[Action]:
+        """A bar has closed, where the market comes in bars: bid = ask = mid = mark = its close. `account` are the
+        account's figures where they have just been asked for."""
         close = bar.close
         quote = self.quote = Quote(close, close, close, bar.ts)
         self._clock.saw(bar.ts)
         self._freshness.on_price(close, bar.ts)
         self._freshness.on_volume(bar.volume, bar.ts)
-        self._on_bar(bar, quote)
+        self._on_bar(bar, quote, close, account)
         return self._actions.take()
 
     def on_funding(self, settled: FundingSettled) -> list[Action]:
@@ -318,7 +319,7 @@ class GridCore:
 
     # -- inside: events
 
-    def _on_bar(self, bar: Bar, quote: Quote) -> None:
+    def _on_bar(self, bar: Bar, quote: Quote, mid: Decimal, account: AccountState | None = None) -> None:
         """Most bars change nothing: each part tells by a comparison or two that it has nothing to do."""
         self.last_bar = bar
         self._freshness.on_bar()
@@ -327,20 +328,20 @@ class GridCore:
         self.troubles.on_time(self._clock.market())
         if self.plan.on_bar(bar):
             self.entries.set_terms(self.plan.terms)
-        self._look_at_account()
+        self._look_at_account(account)
         if self.gates.started:
             entries = self.entries
-            entries.on_bar(quote, fresh=STALE_DATA not in self.gates.faults)
+            entries.on_bar(quote, mid, fresh=STALE_DATA not in self.gates.faults)
             if self.loops or not entries.quiet(quote, self.gates.stamp):
                 self._evaluate(*Leg)
                 entries.note_quiet(self.gates.stamp)
 
-    def _look_at_account(self) -> None:
+    def _look_at_account(self, account: AccountState | None = None) -> None:
         """What funding will cost: asked for anew when something was booked, or a settlement comes within the window."""
         plan, now = self.plan, self._clock.market()
         if plan.funding_known(self.ledger.totals, now):
             return
-        if plan.on_account(self.account(), self.ledger.totals, now):
+        if plan.on_account(account or self.account(), self.ledger.totals, now):
             self.gates.set_unknown({leg: factor is None for leg, factor in plan.factors.items()})
             self.entries.set_terms(plan.terms)
 

@@ -90,13 +90,13 @@ class Entries:
         self.terms = terms
         self._both_quiet = None
 
-    def on_bar(self, quote: Quote, *, fresh: bool) -> None:
+    def on_bar(self, quote: Quote, mid: Decimal, *, fresh: bool) -> None:
         """A bar has closed: what was refused may be tried anew; the ladder moves by rule R4 where data are fresh."""
         if self._refused:
             self._refused.clear()
             self._quiet = dict.fromkeys(Leg)
             self._both_quiet = None
-        ladder, still, mid = self._ledger.ladder, self._still, quote.mid
+        ladder, still = self._ledger.ladder, self._still
         if ladder is None or not fresh or (still is not None and still[0] is ladder and still[1] < mid < still[2]):
             return
         if still is None or still[0] is not ladder:

@@ -27,7 +27,7 @@ class CoreSettings:
 
     grid: GridSettings
     regime: RegimeSettings | None
-    """None: the grid doesn't look at the regime."""
+    """None: the grid doesn't look at the regime (a backtest neither where the placement doesn't)."""
     placement: PlacementSettings
     funding: FundingSettings
     bar_seconds: int
@@ -57,7 +57,7 @@ def core_settings(config: StrategyFile, *, backtest: bool = False) -> CoreSettin
         regime=RegimeSettings(
             regime.ema_fast, regime.ema_slow, regime.adx_length, regime.adx_threshold, regime.hysteresis_bps
         )
-        if regime.enabled
+        if regime.enabled and not (backtest and placement.policy is PlacementPolicy.SYMMETRIC)
         else None,
         placement=PlacementSettings(
             PlacementPolicy(placement.policy.value),

@@ -341,11 +341,12 @@ class HedgeGridV1:
         """A bar has closed, where the market comes in bars. Risk is judged first: what trips opens nothing any more."""
         core, risk = self._core, self._risk
         try:
+            account = None
             if risk is not None and not risk.calm(core.ledger.totals, bar.close, bar.ts):
                 account = core.account()
                 self._step(self._judge(account, bar.close, bar.ts))
                 risk.note_calm(core.ledger, account, bar.close)
-            self._step(core.on_bar(bar))
+            self._step(core.on_bar(bar, account))
         except Exception as error:  # noqa: BLE001  as in `_guard`
             self.on_error(error)
 
@@ -544,11 +545,12 @@ class HedgeGridV1:
             self.on_error(error)
 
     def _step(self, actions: list[Action]) -> None:
-        changes, now = self._core.ledger.drain(), self._clock.monotonic()
-        if changes is not None and self._telemetry is not None:
-            self._tell(self._telemetry.on_booked, changes, now)
+        changes = self._core.ledger.drain()
         if changes is not None or actions:
-            self._outbox.put(changes, actions, now)
+            now = self._clock.monotonic()
+            if changes is not None and self._telemetry is not None:
+                self._tell(self._telemetry.on_booked, changes, now)
+            self._outbox.put(changes if self._keeps_state else None, actions, now)
         if self._core.latch_requests:
             self._latch()
         if self._switchboard.controls.engagements:
