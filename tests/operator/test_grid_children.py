@@ -47,7 +47,8 @@ def _owned(grid: Grid) -> list[Any]:
 def test_throttle_takes_effect_without_a_restart(field: Field) -> None:
     grid = field.running()
     pod, boot = grid.pod.uid, grid.call("GET", "/control")[1]["bootID"]
-    full = max(command.quantity for command in grid.commands() if command.opening)
+    # Entries are held until risk has had its say.
+    full = max(wait_until(lambda: _entry_quantities(grid), 30, "entries"))
     generation = grid.patch(throttle=0.5)
     grid.wait(lambda seen: seen["control"]["throttle"]["effective"] == 0.5, "throttle 0.5")
     status = grid.wait(lambda seen: seen["control"]["appliedGeneration"] == generation, "the generation")["status"]
@@ -57,6 +58,40 @@ def test_throttle_takes_effect_without_a_restart(field: Field) -> None:
     )
     assert (grid.pod.uid, grid.call("GET", "/control")[1]["bootID"]) == (pod, boot)
     assert "0.5" in grid.wait_event("ThrottleApplied") + str(grid.events("ThrottleApplied"))
+
+
+def test_limits_take_effect_without_a_restart_and_a_trip_stands_until_rearm(field: Field) -> None:
+    grid = field.with_positions()
+    pod, config = grid.pod.uid, grid.get()["status"]["configHash"]
+    grid.patch(risk={"maxPositionQuote": "1"})
+    told = grid.wait_condition("KillSwitchEngaged", "RiskTrip")
+    assert "risk.maxPositionQuote was exceeded at " in told["message"]
+    flat = grid.wait(lambda seen: kill_of(seen).get("state") == "Flat", "flat by risk")["status"]
+    trip, latch = flat["control"]["trip"], flat["control"]["latches"][0]
+    assert (trip["reason"], trip["limit"], trip["id"]) == ("maxPositionQuote", "1", latch["id"])
+    assert float(trip["observed"]) > 1
+    assert kill_of(flat)["source"] == "risk"
+    ready = grid.wait_condition("Ready", "RiskTrip")
+    assert (ready["status"], "raise spec.rearm to 1" in ready["message"]) == ("False", True)
+    assert "maxPositionQuote" in grid.wait_event("RiskTrip")
+    # Wider limits alone don't release it.
+    generation = grid.patch(risk={"maxPositionQuote": None})
+    grid.wait(lambda seen: seen["control"]["appliedGeneration"] == generation, "the wider limits")
+    assert grid.get()["status"]["control"]["trip"] == trip
+    grid.patch(rearm=1)
+    status = grid.wait(lambda seen: condition(seen, "Ready")["reason"] == "Trading", "trading again")["status"]
+    assert "trip" not in status["control"]
+    assert status["control"]["rearm"] == 1
+    assert (status["podUID"], status["configHash"]) == (pod, config)
+
+
+def test_a_grid_that_collapses_is_refused_until_it_is_changed(field: Field) -> None:
+    grid = field.create(grid={"stepBps": 1}, sim={"startPrice": "900"})
+    told = grid.wait_condition("Accepted", "GridCollapsed")
+    assert told["message"].endswith("rungs would fall on one price; write at least 1.12")
+    assert grid.all_children() == []
+    grid.patch(grid={"stepBps": 2})
+    assert "no LONG rung" in grid.wait_condition("Accepted", "Valid")["message"]
 
 
 def _entry_quantities(grid: Grid) -> list[Any]:
