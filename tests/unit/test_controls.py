@@ -217,3 +217,17 @@ def test_one_operation_id_from_the_rise_of_a_leg_to_its_release(steps: list[tupl
             if was is not None and is_ is not None:
                 risen = is_.level.rank > was.level.rank
                 assert (is_.operation_id != was.operation_id) == risen
+
+
+def test_a_document_whose_limits_cannot_be_read_leaves_those_that_stand() -> None:
+    held = with_document(Controls(), document(1, risk={"maxDrawdownPercent": 5}), NOW, Sequence())
+    held = with_document(held, document(2, killSwitch="flattenBoth", risk={"maxDrawdownPercent": 500}), NOW, Sequence())
+    assert held.document is not None
+    assert held.document.risk is not None
+    assert held.document.risk.max_drawdown_percent == 5
+    assert held.document.kill_switch is KillSwitch.FLATTEN_BOTH
+    assert held.document.faults == ("risk.maxDrawdownPercent: Input should be less than or equal to 100",)
+    held = with_document(held, document(3, risk={"maxDrawdownPercent": 7}), NOW, Sequence())
+    assert held.document is not None
+    assert held.document.risk is not None
+    assert held.document.risk.max_drawdown_percent == 7

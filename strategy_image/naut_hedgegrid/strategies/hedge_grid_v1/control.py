@@ -106,6 +106,9 @@ def with_document(held: Controls, document: ControlDocument, now: datetime, new_
     before = held.document
     if before is not None:
         _check_order(before, document)
+        if document.risk is None:
+            # Limits that couldn't be read must not be replaced by wider ones.
+            document = document.model_copy(update={"risk": before.risk})
     latches = held.latches
     if before is None:
         # A store that has never seen a document may be a new one on a lost volume: what stood then still stands (F38).
