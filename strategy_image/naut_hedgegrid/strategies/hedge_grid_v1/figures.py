@@ -1,9 +1,11 @@
-"""The grid's figures and the formulas behind them: inventory, profit and loss, margin ratio, projected funding."""
+"""The grid's figures at one moment: inventory, profit and loss, margin ratio, projected funding."""
 
 from dataclasses import dataclass
 from decimal import Decimal
 
 from naut_hedgegrid.domain.values import AccountState, Leg
+from naut_hedgegrid.grid.funding import FundingTerms, projected_1h
+from naut_hedgegrid.risk.formulas import equity, margin_ratio
 from naut_hedgegrid.strategies.hedge_grid_v1.core import GridCore
 
 
@@ -74,7 +76,9 @@ def figures(core: GridCore, account: AccountState | None) -> Figures:
     totals = ledger.totals
     realized = totals.realized - totals.fees + totals.funding if known else None
     unrealized = _unrealized(quantity, ledger.entry_prices, mark)
-    equity = None if account is None or unrealized is None else account.wallet + unrealized
+    balance = equity(account.wallet if account is not None else None, unrealized)
+    maintenance = account.maintenance_margin if account is not None else None
+    has_position = any(ledger.positions.values()) if known else None
     return Figures(
         mark=mark,
         quantity=quantity,
@@ -82,8 +86,8 @@ def figures(core: GridCore, account: AccountState | None) -> Figures:
         notional=notional,
         realized=realized,
         unrealized=unrealized,
-        equity=equity,
-        margin_ratio=_margin_ratio(account, equity),
+        equity=balance,
+        margin_ratio=margin_ratio(maintenance, balance, has_position=has_position),
         funding_rate=account.funding_rate if account is not None else None,
         funding_1h=_funding_1h(account, notional),
         fees=totals.fees if known else None,
@@ -109,16 +113,9 @@ def _unrealized(
     return total
 
 
-def _margin_ratio(account: AccountState | None, equity: Decimal | None) -> Decimal | None:
-    if account is None or account.maintenance_margin is None or equity is None or equity <= 0:
-        return None
-    return account.maintenance_margin / equity
-
-
 def _funding_1h(account: AccountState | None, notional: dict[Leg, Decimal | None]) -> Decimal | None:
     long, short = notional[Leg.LONG], notional[Leg.SHORT]
-    if account is None or account.funding_rate is None or not account.funding_interval_hours:
+    if account is None or long is None or short is None:
         return None
-    if long is None or short is None:
-        return None
-    return account.funding_rate * (long - short) / account.funding_interval_hours
+    terms = FundingTerms(account.funding_rate, account.next_funding_ts, account.funding_interval_hours)
+    return projected_1h(terms, long, short)
