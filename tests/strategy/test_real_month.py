@@ -85,7 +85,10 @@ async def replayed(tmp_path: Path) -> None:
     assert totals.realized == sum((f.realized_pnl for f in fills), D(0))
     assert totals.fees == sum((f.commission for f in fills), D(0))
     paid = sum((payment.amount for payment in funding), D(0))
+    assert paid != 0
+    assert totals.funding == paid
     assert snapshot.wallet == BALANCE + totals.realized - totals.fees + paid
+    assert strategy.figures().realized == snapshot.wallet - BALANCE
     entries = {f.client_order_id for f in fills if f.side is f.leg.opening}
     assert 1_700 <= len(entries) <= 2_000
     assert strategy.most_lots <= 85

@@ -23,13 +23,13 @@ from naut_hedgegrid.engine.traffic import Traffic
 from naut_hedgegrid.engine.translation import Translation
 from naut_hedgegrid.engine.venue import SimVenue
 from naut_hedgegrid.engine.wire import Wire
-from naut_hedgegrid.venues.instrument import instrument_of
 from naut_hedgegrid.venues.sim.book import Book
 from naut_hedgegrid.venues.sim.changes import BookEvent
 from naut_hedgegrid.venues.sim.faults import Faults
 from naut_hedgegrid.venues.sim.market import Market
 from naut_hedgegrid.venues.sim.markets import market_of
 from naut_hedgegrid.venues.sim.rules import VenueRules
+from naut_hedgegrid.venues.sim.settlement import FundingRates
 
 _log = logging.getLogger(__name__)
 _START_SECONDS = 30.0
@@ -55,10 +55,11 @@ class SimNode:
         book_path: Path,
         *,
         faults: Faults | None = None,
+        funding_rates: FundingRates | None = None,
         on_error: ErrorHook | None = None,
         log_level: LogLevel = LogLevel.ERROR,
     ) -> None:
-        """Nothing happens before `start`.
+        """Nothing happens before `start`. Without `funding_rates` the rate is the venue file's.
 
         `on_error(where, error)` hears of exceptions in the strategy's callbacks and in background work; they never
         end the node. `log_level` is that of the engine's own log on stdout.
@@ -67,6 +68,7 @@ class SimNode:
         self._strategy = strategy
         self._book_path = book_path
         self._faults = faults
+        self._funding_rates = funding_rates
         self._log_level = log_level
         self.errors = ErrorReports(on_error)
         """Exceptions so far, counted by where they happened."""
@@ -176,12 +178,13 @@ class SimNode:
         return self._file.sim.latency_ms / 1000
 
     def _connected(self, market: Market) -> SimVenue:
-        book = Book(self._book_path, VenueRules.of(self._file), self._faults)
+        rules = VenueRules.of(self._file)
+        book = Book(self._book_path, rules, self._faults, funding_rates=self._funding_rates)
         return SimVenue(
             book=book,
             wire=Wire(self._latency),
             now=time.time_ns if market.wall_clock else lambda: book.standing.ts,
-            translation=Translation(instrument_of(self._file)),
+            translation=Translation(rules.instrument),
             traffic=self.traffic,
             delivery=Delivery(self._strategy, self.traffic, self.errors),
             errors=self.errors,

@@ -29,7 +29,8 @@ from naut_hedgegrid.venues.sim.changes import BookEvent, Changes, Command
 from naut_hedgegrid.venues.sim.faults import Faults
 from naut_hedgegrid.venues.sim.history import LegHistory, history_of
 from naut_hedgegrid.venues.sim.ledger import Ledger
-from naut_hedgegrid.venues.sim.margin import free_margin, liquidated_legs
+from naut_hedgegrid.venues.sim.liquidation import LiquidationWatch
+from naut_hedgegrid.venues.sim.margin import free_margin
 from naut_hedgegrid.venues.sim.matching import Matching
 from naut_hedgegrid.venues.sim.orders import BookOrder
 from naut_hedgegrid.venues.sim.places import Place
@@ -65,6 +66,7 @@ class Book:
         self.faults = faults or Faults()
         self._funding_rates = funding_rates
         self._wall_clock = wall_clock
+        self._liquidation = LiquidationWatch()
         self._ledger = Ledger(path, rules)
         self._standing = self._ledger.standing()
         self._committed = time.monotonic()
@@ -161,12 +163,13 @@ class Book:
 
         Raises ValueError for a withdrawal of more than is available.
         """
-        amount, available = money(amount), free_margin(self._standing, self.rules)
+        available = free_margin(self._standing, self.rules)
         if amount < 0 and available + amount < 0:
             raise ValueError(f"can't withdraw {-amount}: {available} of the wallet is available")
         with self._transaction() as changes:
-            changes.transfers.append(Transfer(self._wall_clock(), self._standing.ts, amount))
-            self._standing.account = self._standing.account.transferred(amount)
+            booked = money(amount)
+            changes.transfers.append(Transfer(self._wall_clock(), self._standing.ts, booked))
+            self._standing.account = self._standing.account.transferred(booked)
 
     # -- what happens to it
 
@@ -177,7 +180,7 @@ class Book:
             self._standing.quote, self._standing.place = quote, place
             matching = self._matching(changes)
             matching.tick()
-            if legs := liquidated_legs(self._standing.account, self.rules, quote.mark):
+            if legs := self._liquidation.used_up(self._standing.account, self.rules, quote.mark):
                 self._liquidate(legs, quote.mark, matching)
         return self.faults.arrived(changes.events)
 
@@ -251,12 +254,11 @@ class Book:
         A fill at the very time of a settlement still counts for it: the settlement waits for the next moment.
         """
         standing = self._standing
-        if standing.ts and standing.mark is not None:
+        for due in boundaries(standing.ts, ts, self.rules.funding_interval_ns) if standing.ts else ():
             quantities = {leg: position.quantity for leg, position in standing.account.positions.items()}
-            for due in boundaries(standing.ts, ts, self.rules.funding_interval_ns):
-                if any(quantities.values()):
-                    standing.unsettled += (Unsettled(due, standing.mark, quantities),)
-                    changes.unsettled = True
+            if standing.mark is not None and any(quantities.values()):
+                standing.unsettled += (Unsettled(due, standing.mark, quantities),)
+                changes.unsettled = True
         standing.ts = max(standing.ts, ts)
         if standing.unsettled:
             self._settle(changes)

@@ -1,4 +1,4 @@
-"""The account's margin as the venue reckons it: what is left to open with, where and whom it liquidates.
+"""The account's margin as the venue reckons it: what is left to open with, and where it liquidates.
 
 Initial margin is notional / leverage, of both legs together: in hedge mode they aren't netted. Crossed, both legs share
 the wallet and what isn't realized counts; isolated, each leg has the initial margin of its entry price and no more.
@@ -6,7 +6,7 @@ the wallet and what isn't realized counts; isolated, each leg has the initial ma
 
 from decimal import Decimal
 
-from hedgegrid_api.margin import cross_liquidation, isolated_liquidation, maintenance_margin
+from hedgegrid_api.margin import cross_liquidation, isolated_liquidation
 from hedgegrid_api.v1alpha1 import MarginType
 from naut_hedgegrid.domain.values import ZERO, Leg
 from naut_hedgegrid.venues.sim.account import Account
@@ -60,20 +60,3 @@ def liquidation_price(account: Account, rules: VenueRules, mark: Decimal) -> Dec
         if (entry := position.entry_price) is not None
     ]
     return min((price for price in found if price is not None), key=lambda price: abs(price - mark), default=None)
-
-
-def liquidated_legs(account: Account, rules: VenueRules, mark: Decimal) -> list[Leg]:
-    """The legs that the venue closes at this mark price: where margin balance ≤ maintenance margin."""
-    held = [leg for leg, position in account.positions.items() if position.quantity]
-    if not held:
-        return []
-    if rules.margin_type is MarginType.CROSSED:
-        balance = account.wallet + account.unrealized(mark)
-        return held if balance <= account.maintenance_margin(rules.tiers, mark) else []
-    return [leg for leg in held if _is_used_up(account, leg, rules, mark)]
-
-
-def _is_used_up(account: Account, leg: Leg, rules: VenueRules, mark: Decimal) -> bool:
-    position = account.positions[leg]
-    balance = isolated_margin(account, leg, rules) + position.unrealized(leg, mark)
-    return balance <= maintenance_margin(position.quantity * mark, rules.tiers)
