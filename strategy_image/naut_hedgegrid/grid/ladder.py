@@ -56,9 +56,9 @@ class Wanted:
     """Rungs that should have an order, from the centre outward."""
     dropped: Counter[Drop]
     """Rungs left out, by reason."""
-    mark_limit: Decimal | None
-    """The answer stays the same as long as nothing but the price changes, up to this mark price; None where it may
-    change with any price: a rung waits because it would cross, or for the cap."""
+    marks: tuple[Decimal, Decimal] | None
+    """The answer stays the same as long as nothing but the price changes, with mark prices above the first and up to
+    the second; None where it may change with any price: a rung waits because it would cross."""
 
 
 def first_ladder(mid: Decimal, settings: GridSettings, tick: Decimal) -> Ladder:
@@ -134,10 +134,10 @@ def wanted(
             dropped[Drop.CROSSING] += 1
         else:
             passed.append(rung)
-    kept, mark_limit = _within_cap(passed, position, by_price, quote, settings)
+    kept, marks = _within_cap(passed, position, by_price, quote, settings)
     if len(passed) > len(kept):
         dropped[Drop.CAP] += len(passed) - len(kept)
-    return Wanted(tuple(kept), dropped, None if Drop.CROSSING in dropped or Drop.CAP in dropped else mark_limit)
+    return Wanted(tuple(kept), dropped, None if Drop.CROSSING in dropped else marks)
 
 
 def _occupied(price: Decimal, held_prices: Sequence[Decimal], step: Decimal) -> bool:
@@ -157,15 +157,16 @@ def _within_cap(
     live: Mapping[Decimal | None, WorkingOrder],
     quote: Quote,
     settings: GridSettings,
-) -> tuple[list[Rung], Decimal]:
+) -> tuple[list[Rung], tuple[Decimal, Decimal]]:
     """Rule R9, from rung 1 outward; the first that doesn't fit ends the ladder (a live one above 1.02 × cap).
 
-    With the mark price above which the answer would be another: rung j's limit / the quantity up to rung j.
+    With the mark prices between which the answer is the same: rung j's limit / the quantity up to rung j. Above it a
+    rung that fits would fit no more; down to it one that doesn't fit at its own price would.
     """
     prices = {rung.price for rung in passed}
     total = position + sum((entry.leaves for price, entry in live.items() if price not in prices), ZERO)
     kept: list[Rung] = []
-    mark_limit = _NO_LIMIT
+    lowest, highest = ZERO, _NO_LIMIT
     cap = settings.max_inventory_quote
     for rung in passed:
         entry = live.get(rung.price)
@@ -177,7 +178,8 @@ def _within_cap(
             total += max(entry.leaves, rung.quantity)
         limit = cap if entry is None else cap * _CAP_TOLERANCE
         if total * max(quote.mark, rung.price) > limit:
+            lowest = limit / total if total * rung.price <= limit else ZERO
             break
-        mark_limit = min(mark_limit, limit / total)
+        highest = min(highest, limit / total)
         kept.append(rung)
-    return kept, mark_limit
+    return kept, (lowest, highest)

@@ -45,7 +45,9 @@ class _Quiet:
     version: int
     ladder: Ladder | None
     terms: Terms
-    mark_limit: Decimal
+    lowest: Decimal
+    """Exclusive, like a price that lets a capped rung fit."""
+    highest: Decimal
 
 
 class Entries:
@@ -78,8 +80,8 @@ class Entries:
         self._short: set[Leg] = set()
         """Legs for which the window of commands had no room."""
         self._quiet: dict[Leg, _Quiet | None] = dict.fromkeys(Leg)
-        self._both_quiet: tuple[int, int, Decimal] | None = None
-        """Stamps of ledger and gates, and the mark price up to which neither leg has anything to do."""
+        self._both_quiet: tuple[int, int, Decimal, Decimal] | None = None
+        """Stamps of ledger and gates, and the mark prices between which neither leg has anything to do."""
         self._still: tuple[Ladder, Decimal, Decimal] | None = None
         """A ladder, and the prices between which it doesn't move (R4)."""
         self._refused: dict[tuple[Leg, Decimal | None], int] = {}
@@ -111,14 +113,20 @@ class Entries:
         """Whether neither leg has anything to do: nothing but the price has changed since both had nothing. `gates` is
         the gates' stamp."""
         known = self._both_quiet
-        return known is not None and known[0] == self._ledger.stamp and known[1] == gates and quote.mark <= known[2]
+        return (
+            known is not None
+            and known[0] == self._ledger.stamp
+            and known[1] == gates
+            and known[2] < quote.mark <= known[3]
+        )
 
     def note_quiet(self, gates: int) -> None:
         """Both legs were evaluated at this stamp of the gates."""
         self._both_quiet = None
-        limits = [known.mark_limit for known in self._quiet.values() if known is not None]
-        if len(limits) == len(self._quiet):
-            self._both_quiet = self._ledger.stamp, gates, min(limits)
+        quiet = [known for known in self._quiet.values() if known is not None]
+        if len(quiet) == len(self._quiet):
+            lowest, highest = max(known.lowest for known in quiet), min(known.highest for known in quiet)
+            self._both_quiet = self._ledger.stamp, gates, lowest, highest
 
     def evaluate(self, leg: Leg, quote: Quote | None) -> None:
         """Bring a leg's entries in line with its ladder and its gate."""
@@ -131,7 +139,7 @@ class Entries:
             and quiet.gate is gate
             and quiet.ladder is self._ledger.ladder
             and quiet.terms is self.terms[leg]
-            and quote.mark <= quiet.mark_limit
+            and quiet.lowest < quote.mark <= quiet.highest
         ):
             return
         self._quiet[leg] = None
@@ -218,8 +226,8 @@ class Entries:
         self._create(leg, [rung for rung in diff.create if (leg, rung.price) not in self._refused], now.dropped)
         if diff.waiting or Drop.BUDGET in now.dropped:
             self._waiting.add(leg)
-        elif now.mark_limit is not None:
-            self._quiet[leg] = _Quiet(Gate.OPEN, ledger.version[leg], ladder, terms, now.mark_limit)
+        elif now.marks is not None:
+            self._quiet[leg] = _Quiet(Gate.OPEN, ledger.version[leg], ladder, terms, *now.marks)
 
     def _create(self, leg: Leg, missing: list[Rung], dropped: Counter[Drop]) -> None:
         """Send entries, as far as the budgets go (R10)."""
