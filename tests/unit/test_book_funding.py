@@ -6,6 +6,7 @@ from pathlib import Path
 
 from naut_hedgegrid.domain.values import FundingSettled, Leg
 from naut_hedgegrid.venues.sim.audit import Audit
+from naut_hedgegrid.venues.sim.settlement import RateTable
 from tests.unit.book_parts import HOUR, NOON, D, Desk, desk
 
 LONG, SHORT = Leg.LONG, Leg.SHORT
@@ -57,6 +58,16 @@ def test_f14_rates_may_differ_from_settlement_to_settlement(tmp_path: Path) -> N
         at.price("50000", ask="50000", seconds=3600)
         assert [told.total for told in settled(at)] == [D("-0.5"), D(1)]
         assert at.book.account().funding_paid == D("0.5")
+
+
+def test_f14_a_table_knows_its_settlements_to_the_minute_and_no_others(tmp_path: Path) -> None:
+    table = RateTable([(NOON + HOUR + 5_000_000, D("0.001")), (NOON + 2 * HOUR, D("-0.002"))])
+    assert [table.rate_at(NOON + hours * HOUR) for hours in range(4)] == [None, D("0.001"), D("-0.002"), None]
+    with desk(tmp_path / "book", funding_rates=table, funding_interval_hours=1) as at:
+        long_only(at)
+        at.price("50000", ask="50000", seconds=3 * 3600)
+        assert [told.total for told in settled(at)] == [D("-0.5"), D(1)]
+        assert at.book.account().funding_rate is None
 
 
 def test_f14_an_unknown_rate_is_none_and_settles_nothing_until_it_is_known(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """Settlements of funding: at whose rate, of which positions, and those that wait until their rate is known."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Protocol
@@ -9,6 +9,8 @@ from naut_hedgegrid.domain.values import ZERO, FundingSettled, Leg
 from naut_hedgegrid.grid.funding import settlement_cash
 from naut_hedgegrid.venues.sim.records import FundingPayment
 
+_MINUTE = 60_000_000_000
+
 
 class FundingRates(Protocol):
     """Where the rates come from."""
@@ -16,6 +18,18 @@ class FundingRates(Protocol):
     def rate_at(self, ts: int) -> Decimal | None:
         """Rate of the settlement at a time, fraction of the notional; None while it isn't known."""
         ...
+
+
+class RateTable:
+    """Rates of settlements that are known in advance: those of a file, say."""
+
+    def __init__(self, rates: Iterable[tuple[int, Decimal]]) -> None:
+        """Settlement times, exact to the minute (the venue's own records are some ms late), and their rates."""
+        self._rates = {_minute(ts): rate for ts, rate in rates}
+
+    def rate_at(self, ts: int) -> Decimal | None:
+        """Rate of the settlement at a time; None for one that isn't in the table."""
+        return self._rates.get(_minute(ts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,3 +57,7 @@ class Unsettled:
 def boundaries(after: int, before: int, interval_ns: int) -> range:
     """Settlement times from `after` on, before `before`; they are aligned to the epoch."""
     return range(-(-after // interval_ns) * interval_ns, before, interval_ns)
+
+
+def _minute(ts: int) -> int:
+    return (ts + _MINUTE // 2) // _MINUTE
