@@ -46,6 +46,8 @@ STALE_DATA = "StaleData"
 FOREIGN_POSITION = "ForeignPosition"
 UNKNOWN_FILTERS = "FiltersUnknown"
 EXTERNAL_CHANGE = "ExternalPositionChange"
+UNFIT = ("-1111 ", "-1116 ", "-4001 ", "-4003 ", "-4004 ", "-4005 ", "-4014 ", "-4023 ", "-4164 ")
+"""Codes of orders whose price, quantity or type the venue's limits don't allow, at any time (F9)."""
 NOT_SENT = "not sent: "
 """Begins the reason of an order that never left the strategy."""
 
@@ -149,7 +151,8 @@ class GridCore:
     def on_instrument(self, instrument: Instrument | None) -> list[Action]:
         """The venue's limits have changed: what follows goes by the new ones. None: entries wait."""
         if instrument is not None:
-            self._instrument = self.entries.instrument = self.exits.instrument = instrument
+            self._instrument = self.exits.instrument = instrument
+            self.entries.set_instrument(instrument)
             for loop in self.loops.values():
                 loop.instrument = instrument
         self._set_fault(UNKNOWN_FILTERS, "the venue's limits on orders are unknown" if instrument is None else None)
@@ -419,7 +422,9 @@ class GridCore:
         if not event.post_only and not unsent and self.troubles.on_rejected(event.reason, self._clock.market()):
             self._evaluate(*Leg)
         if order.role is Role.ENTRY:
-            if not unsent:
+            if event.reason.startswith(UNFIT):
+                self.entries.on_unfit(order)
+            elif not unsent:
                 self.entries.on_refused(order, self.quote, post_only=event.post_only)
             self._on_gone(order)
         elif order.role is Role.FLATTEN:

@@ -84,6 +84,8 @@ class Entries:
         """Stamps of ledger and gates, and the mark prices between which neither leg has anything to do."""
         self._still: tuple[Ladder, Decimal, Decimal] | None = None
         """A ladder, and the prices between which it doesn't move (R4)."""
+        self._unfit: dict[Leg, set[tuple[Decimal | None, Decimal]]] = {leg: set() for leg in Leg}
+        """Prices and quantities that the venue's limits refuse: sent again only when ladder or limits change."""
         self._refused: dict[tuple[Leg, Decimal | None], int] = {}
         """Rungs whose order was refused since the last bar, and how often they were tried again."""
 
@@ -156,6 +158,16 @@ class Entries:
         if leg in self._waiting:
             self.evaluate(leg, quote)
 
+    def set_instrument(self, instrument: Instrument) -> None:
+        """The venue's limits on orders are others from now on."""
+        self.instrument = instrument
+        self._quiet = dict.fromkeys(Leg)
+        self._both_quiet = None
+
+    def on_unfit(self, order: WorkingOrder) -> None:
+        """The venue's limits refuse an entry whenever it is sent (F9)."""
+        self._unfit[order.leg].add((order.price, order.quantity))
+
     def on_refused(self, order: WorkingOrder, quote: Quote | None, *, post_only: bool) -> None:
         """The venue refused an entry: its rung waits for the next bar; before that, one that would have taken is tried
         again more passively (R12)."""
@@ -201,6 +213,7 @@ class Entries:
         basis = (ladder, self.terms[leg], self.instrument)
         if self._laid_by.get(leg) != basis:
             self._laid_by[leg] = basis
+            self._unfit[leg].clear()
             self.ladders[leg] = tuple(rungs(ladder, leg, self._settings, self.instrument, self.terms[leg].factor))
         return ladder
 
@@ -223,7 +236,13 @@ class Entries:
         for order in diff.cancel:
             if not self._actions.try_cancel(order):
                 self._short.add(leg)
-        self._create(leg, [rung for rung in diff.create if (leg, rung.price) not in self._refused], now.dropped)
+        unfit = self._unfit[leg]
+        missing = [
+            rung
+            for rung in diff.create
+            if (leg, rung.price) not in self._refused and (rung.price, rung.quantity) not in unfit
+        ]
+        self._create(leg, missing, now.dropped)
         if diff.waiting or Drop.BUDGET in now.dropped:
             self._waiting.add(leg)
         elif now.marks is not None:
