@@ -11,11 +11,11 @@ import pytest
 import uvloop
 
 from hedgegrid_api.files import VenueFile
+from naut_hedgegrid.barfile import BarFileError
 from naut_hedgegrid.domain.values import Leg, Quote, VenueState
 from naut_hedgegrid.engine.agreement import VenueDisagreementError
 from naut_hedgegrid.engine.node import SimNode
 from naut_hedgegrid.venues.sim.audit import Audit
-from naut_hedgegrid.venues.sim.bars import BarFileError
 from naut_hedgegrid.venues.sim.book import Book
 from naut_hedgegrid.venues.sim.faults import Faults
 from naut_hedgegrid.venues.sim.ledger import BookFileError

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hedgegrid_api.files import VenueFile
-from naut_hedgegrid.venues.sim.bars import Bar, BarFile, BarFileError
+from naut_hedgegrid.barfile import BarFileError
+from naut_hedgegrid.venues.sim.bars import Bar, BarFile
 from naut_hedgegrid.venues.sim.market import Market, MarketError, Tick
 from naut_hedgegrid.venues.sim.markets import market_of
 
@@ -100,15 +101,15 @@ def test_a_missing_bar_does_not_stretch_the_next(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("lines", "message"),
     [
-        ((HEADER, FIRST, SECOND.replace("46411.0,46377.0", "x,46377.0")), "line 3: price 'x' in column 3"),
-        ((HEADER, FIRST, SECOND.replace("46377.0,46411.0,1", "-5,46411.0,1")), "line 3: price '-5' in column 4"),
+        ((HEADER, FIRST, SECOND.replace("46411.0,46377.0", "x,46377.0")), "line 3: high price 'x' in column 3"),
+        ((HEADER, FIRST, SECOND.replace("46377.0,46411.0,1", "-5,46411.0,1")), "line 3: low price '-5' in column 4"),
         (
             (HEADER, FIRST, SECOND.replace("2022-01-01 00:02", "yesterday")),
             "line 3: time 'yesterday:00.000000' in column 1",
         ),
         ((HEADER, FIRST, SECOND.replace("46411.0,46377.0", "46377.5,46377.0")), "line 3: open 46377.0, high 46377.5"),
-        ((HEADER, FIRST, FIRST), "line 3: time '2022-01-01 00:01:00.000000' is not after the line before"),
-        ((HEADER, FIRST, "2022-01-01 00:02:00,46377.0"), "line 3: price '' in column 3"),
+        ((HEADER, FIRST, FIRST), "line 3: time '2022-01-01 00:01:00.000000' is that of the line before again"),
+        ((HEADER, FIRST, "2022-01-01 00:02:00,46377.0"), "line 3: high price '' in column 3"),
         (
             ("timestamp,open,high,close", "1,2,3,4"),
             "line 1: no column low; the columns are timestamp, open, high, close",
@@ -131,7 +132,7 @@ def test_a_bad_line_far_down_is_found_when_it_is_reached(tmp_path: Path) -> None
     good = [f"{1640995200 + 60 * number},1,2,1,2" for number in range(1, 501)]
     path = write(tmp_path / "bars.csv", "time,open,high,low,close", *good, "1641999999,1,2,0,2")
     played: list[Tick] = []
-    with pytest.raises(BarFileError, match="line 502: price '0' in column 4"):
+    with pytest.raises(BarFileError, match="line 502: low price '0' in column 4"):
         played.extend(market(path).ticks(None))
     assert len(played) == 4 * 500
 

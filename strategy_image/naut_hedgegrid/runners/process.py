@@ -12,6 +12,7 @@ import signal
 from contextlib import AsyncExitStack
 
 from hedgegrid_api.files import VenueFile, settled
+from naut_hedgegrid.barfile import BarFileError
 from naut_hedgegrid.config import ConfigError, load_strategy_file, load_venue_file
 from naut_hedgegrid.engine.agreement import VenueDisagreementError
 from naut_hedgegrid.engine.node import NodeError, SimNode
@@ -28,7 +29,6 @@ from naut_hedgegrid.strategies.hedge_grid_v1.risk_monitor import RiskMonitor
 from naut_hedgegrid.strategies.hedge_grid_v1.strategy import HedgeGridV1
 from naut_hedgegrid.strategies.hedge_grid_v1.switchboard import stored_controls
 from naut_hedgegrid.venues.instrument import instrument_of
-from naut_hedgegrid.venues.sim.bars import BarFileError
 from naut_hedgegrid.venues.sim.ledger import BookFileError
 from naut_hedgegrid.venues.sim.market import MarketError
 from naut_hedgegrid.venues.sim.markets import market_of
