@@ -1,6 +1,5 @@
 """A backtest of a few bars that the test writes down."""
 
-from concurrent.futures import Future
 from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import count
@@ -8,7 +7,7 @@ from typing import Any
 
 from hedgegrid_api.files import StrategyFile, VenueFile
 from naut_hedgegrid.backtest.clock import MarketClock
-from naut_hedgegrid.backtest.funding import constant_rate
+from naut_hedgegrid.backtest.funding import Funding, constant_rate
 from naut_hedgegrid.backtest.table import BarTable
 from naut_hedgegrid.backtest.venue import BarStrategy
 from naut_hedgegrid.domain.ports import VenueGateway
@@ -16,14 +15,16 @@ from naut_hedgegrid.domain.values import (
     FundingSettled,
     Instrument,
     OrderEvent,
+    OrderFilled,
     OrderRequest,
     Quote,
     VenueState,
 )
 from naut_hedgegrid.engine.backtest_engine import FillRule
-from naut_hedgegrid.engine.backtest_run import Outcome, run
+from naut_hedgegrid.engine.backtest_run import Market, Outcome, run
 from naut_hedgegrid.grid.bars import SECOND, Bar
-from naut_hedgegrid.grid.records import Changes, Snapshot
+from naut_hedgegrid.grid.records import Snapshot
+from naut_hedgegrid.store.null import NullStore
 from naut_hedgegrid.strategies.hedge_grid_v1.strategy import HedgeGridV1
 from naut_hedgegrid.venues.instrument import instrument_of
 from tests.strategy.direct import OWNER
@@ -39,15 +40,6 @@ def bars(*rows: tuple[float | str, ...], first: int = FIRST) -> list[Bar]:
     return [Bar(*(D(str(price)) for price in row), ts) for row, ts in zip(rows, count(first, MINUTE), strict=False)]
 
 
-class NoStore:
-    """Keeps nothing."""
-
-    def commit(self, changes: Changes, *, durable: bool = False) -> Future[None]:
-        done: Future[None] = Future()
-        done.set_result(None)
-        return done
-
-
 @dataclass
 class Scripted:
     """A strategy that does with each bar what the test says, and writes down what it is told."""
@@ -55,6 +47,8 @@ class Scripted:
     script: dict[int, list[OrderRequest | str]]
     """By number of the bar, from 1: orders to send, ids to cancel, `state` to read the venue."""
     told: list[Any] = field(default_factory=list)
+    at_fill: dict[str, list[OrderRequest | str]] = field(default_factory=dict)
+    """By the id of an order that has filled, at that moment."""
     gateway: VenueGateway | None = None
     seen: int = 0
 
@@ -62,9 +56,12 @@ class Scripted:
         self.gateway = gateway
 
     def on_bar(self, bar: Bar) -> None:
-        assert self.gateway is not None
         self.seen += 1
-        for command in self.script.get(self.seen, []):
+        self.carry_out(self.script.get(self.seen, []))
+
+    def carry_out(self, commands: list[OrderRequest | str]) -> None:
+        assert self.gateway is not None
+        for command in commands:
             if isinstance(command, OrderRequest):
                 self.gateway.submit(command)
             elif command == "state":
@@ -72,10 +69,14 @@ class Scripted:
             else:
                 self.gateway.cancel(command)
 
+    def on_timer(self) -> None: ...
+
     def on_quote(self, quote: Quote) -> None: ...
 
     def on_order_event(self, event: OrderEvent) -> None:
         self.told.append(event)
+        if isinstance(event, OrderFilled):
+            self.carry_out(self.at_fill.pop(event.client_order_id, []))
 
     def on_venue_state(self, state: VenueState) -> None:
         self.told.append(state)
@@ -99,8 +100,9 @@ def replay(
 ) -> Outcome:
     """Run a strategy through bars that all have one volume. Raises what a callback raised."""
     rate, first = D(str(venue.funding_rate)), market[0].ts
-    settlements = constant_rate(rate, venue.funding_interval_hours, first - 1)
-    return run(strategy, venue, table_of(market, venue, volume), settlements, fill, MarketClock(first))
+    interval = venue.funding_interval_hours
+    funding = Funding(constant_rate(rate, interval, first - 1), interval)
+    return run(strategy, venue, Market(table_of(market, venue, volume), funding), fill, MarketClock(first))
 
 
 def table_of(market: list[Bar], venue: VenueFile, volume: str) -> BarTable:
@@ -123,4 +125,14 @@ def table_of(market: list[Bar], venue: VenueFile, volume: str) -> BarTable:
 
 def grid(config: StrategyFile, venue: VenueFile, clock: MarketClock) -> HedgeGridV1:
     """The strategy itself, without a store."""
-    return HedgeGridV1(config, instrument_of(venue), OWNER, NoStore(), Snapshot(), {}, await_control=False, clock=clock)
+    return HedgeGridV1(
+        config,
+        instrument_of(venue),
+        OWNER,
+        NullStore(),
+        Snapshot(),
+        {},
+        await_control=False,
+        clock=clock,
+        backtest=True,
+    )

@@ -4,6 +4,7 @@ from decimal import Decimal
 
 import pytest
 
+from naut_hedgegrid.backtest.books import OrderState
 from naut_hedgegrid.domain.values import (
     CancelRejected,
     Ending,
@@ -73,6 +74,35 @@ def test_a_post_only_order_that_would_take_is_refused_as_such() -> None:
     [refused] = strategy.told
     assert isinstance(refused, OrderRejected)
     assert refused.post_only
+    assert refused.reason.startswith("-5022 ")
+
+
+def test_a_stop_that_would_trigger_at_once_is_refused_with_the_venue_s_code() -> None:
+    """R16 closes the lot at market on -2021."""
+    stop = OrderRequest("S", Leg.LONG, Side.SELL, OrderKind.STOP_MARKET, D(1), trigger_price=D("98.0"))
+    strategy = Scripted({1: [limit("E", Side.BUY, Leg.LONG, "99.0")], 2: [stop]})
+    replay(strategy, bars(FLAT, TO_98, AT_98), venue_file())
+    refused = strategy.told[-1]
+    assert isinstance(refused, OrderRejected)
+    assert (refused.reason, refused.post_only) == ("-2021 Order would immediately trigger.", False)
+
+
+@pytest.mark.parametrize(
+    ("order", "after", "price"),
+    [
+        (("E", Side.BUY, Leg.LONG, "99.0"), (95.0, 96.5, 94.0, 95.0), "96.5"),
+        (("E", Side.SELL, Leg.SHORT, "101.0"), (105.0, 106.0, 104.5, 105.0), "104.5"),
+    ],
+)
+def test_an_order_that_the_price_jumped_over_fills_at_the_nearest_price_that_was_traded(
+    order: tuple[str, Side, Leg, str], after: tuple[float, ...], price: str
+) -> None:
+    """The engine says: at its limit, which lies outside of the bar. What that is better is counted."""
+    left = replay(Scripted({1: [limit(*order)]}), bars(FLAT, after, after), venue_file())
+    [fill] = left.books.fills
+    assert (fill.price, fill.maker) == (D(price), True)
+    assert fill.commission == D(price) * D("0.0002")
+    assert (left.books.jumped.fills, left.books.jumped.gain) == (1, abs(D(price) - D(order[3])))
 
 
 def test_exits_of_several_lots_close_their_own_quantities() -> None:
@@ -112,7 +142,7 @@ def test_a_market_close_of_more_than_is_held_ends_when_all_is_closed() -> None:
     endings = [event for event in strategy.told if isinstance(event, OrderEnded)]
     assert [(event.client_order_id, event.ending) for event in endings] == [("F2", Ending.EXPIRED)]
     refused = [event for event in strategy.told if isinstance(event, OrderRejected)]
-    assert [event.client_order_id for event in refused] == ["F3"]
+    assert [(event.client_order_id, event.reason[:5]) for event in refused] == [("F3", "-2022")]
 
 
 def test_a_close_without_free_margin_is_taken() -> None:
@@ -131,6 +161,46 @@ def test_a_stop_is_filled_at_market_when_its_trigger_is_passed() -> None:
     left = replay(strategy, bars(FLAT, TO_98, (98.0, 98.0, 97.0, 97.0), AT_98), venue_file())
     assert (left.books.fills[1].price, left.books.fills[1].maker) == (D("97.5"), False)
     assert left.books.fills[1].realized_pnl == D("-1.5")
+
+
+@pytest.mark.parametrize(
+    ("leg", "entry", "exit_", "trigger", "path", "first"),
+    [
+        (Leg.LONG, "99.0", "100.0", "97.0", (98.0, 101.0, 96.0, 98.5), "T"),
+        (Leg.SHORT, "101.0", "100.0", "103.0", (102.0, 104.0, 99.0, 101.5), "S"),
+    ],
+)
+def test_of_exit_and_stop_in_one_bar_the_first_on_its_way_counts(
+    leg: Leg, entry: str, exit_: str, trigger: str, path: tuple[float, ...], first: str
+) -> None:
+    """R16: open, high, low, close. The engine carries the cancel of the other out after the bar, and fills both."""
+    close = leg.closing
+    stop = OrderRequest("S", leg, close, OrderKind.STOP_MARKET, D(1), trigger_price=D(trigger))
+    before = (100.0, 102.0, 98.0, path[0])
+    strategy = Scripted(
+        {1: [limit("E", leg.opening, leg, entry)], 2: [stop, limit("T", close, leg, exit_)], 4: ["state"]},
+        at_fill={"T": ["S"], "S": ["T"]},
+    )
+    after = (path[3],) * 4
+    left = replay(strategy, bars(FLAT, before, path, after, after), venue_file())
+    assert [fill.client_order_id for fill in left.books.fills] == ["E", first]
+    assert left.books.accountant.legs[leg].quantity == 0
+    other = "S" if first == "T" else "T"
+    assert [event.client_order_id for event in strategy.told if isinstance(event, OrderEnded)] == [other]
+    assert left.books.orders[other].state is OrderState.CANCELED
+    assert not left.books.open
+
+
+def test_what_the_engine_filled_too_late_is_taken_back_there() -> None:
+    """Its position must be ours again, or the next close would be cut."""
+    stop = OrderRequest("S", Leg.LONG, Side.SELL, OrderKind.STOP_MARKET, D(1), trigger_price=D("97.0"))
+    exits = [stop, limit("T", Side.SELL, Leg.LONG, "100.0")]
+    entries = [limit("E1", Side.BUY, Leg.LONG, "99.0"), limit("E2", Side.BUY, Leg.LONG, "98.5", "2")]
+    strategy = Scripted({1: [*entries], 2: [*exits], 4: [market("F", Leg.LONG, "2")]}, at_fill={"T": ["S"]})
+    path = (98.0, 101.0, 96.0, 98.0)
+    left = replay(strategy, bars(FLAT, TO_98, path, AT_98, AT_98), venue_file())
+    assert [(fill.client_order_id, fill.quantity) for fill in left.books.fills[2:]] == [("T", D(1)), ("F", D(2))]
+    assert left.books.accountant.legs[Leg.LONG].quantity == 0
 
 
 def test_a_cancel_answers_and_one_of_an_unknown_order_is_refused() -> None:

@@ -5,6 +5,7 @@ paid and received. The share of the cost that a partial close releases can have 
 beyond anything that is written.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Context, Decimal
 
@@ -48,10 +49,6 @@ class LegBook:
         self.quantity = left
         self.cost = _EXACT.subtract(self.cost, released)
         return self._signed(_EXACT.subtract(quantity * price, released))
-
-    def unrealized(self, mark: Decimal) -> Decimal:
-        """Profit if it were closed at the mark price."""
-        return self._signed(_EXACT.subtract(self.quantity * mark, self.cost))
 
     def _signed(self, profit: Decimal) -> Decimal:
         return profit if self.leg is Leg.LONG else _EXACT.minus(profit)
@@ -98,12 +95,7 @@ class Accountant:
         self.funding += settled.total
         return settled
 
-    def unrealized(self, mark: Decimal) -> Decimal:
-        """Of both legs at the mark price."""
-        long, short = self.legs[Leg.LONG], self.legs[Leg.SHORT]
-        return _EXACT.add(long.unrealized(mark), short.unrealized(mark))
-
-    def maintenance_margin(self, tiers: tuple[Tier, ...], mark: Decimal) -> Decimal:
+    def maintenance_margin(self, tiers: Sequence[Tier], mark: Decimal) -> Decimal:
         """Σ (notional·MMR − maintenance amount), each leg in its own bracket."""
         return sum((maintenance_margin(book.quantity * mark, tiers) for book in self.legs.values()), ZERO)
 

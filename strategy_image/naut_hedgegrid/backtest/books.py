@@ -49,6 +49,20 @@ class BacktestOrder:
     """Why it was refused or ended, where somebody said so."""
 
 
+@dataclass(slots=True)
+class Jumped:
+    """Fills of orders that the price had jumped over."""
+
+    fills: int = 0
+    gain: Decimal = ZERO
+    """What they were better than at their limits, quote currency."""
+
+    def add(self, gain: Decimal) -> None:
+        """One more."""
+        self.fills += 1
+        self.gain += gain
+
+
 class Books:
     """Orders, fills and settlements of one run, oldest first, and the account."""
 
@@ -63,7 +77,8 @@ class Books:
         self.fills: list[OrderFilled] = []
         """The trade id of each is its place, from 1."""
         self.funding: list[FundingSettled] = []
-        self.version = 0
+        self.jumped = Jumped()
+        self.version: int = 0
         """Grows with every change of positions, money or open orders."""
 
     def sent(self, request: OrderRequest, ts: int) -> None:
@@ -150,7 +165,7 @@ class Books:
         self.version += 1
         order.state = OrderState.OPEN
         self.open[client_order_id] = order
-        self.live_entries += not order.request.reduce_only
+        self.live_entries += 0 if order.request.reduce_only else 1
 
 
 def _as_venue_order(order: BacktestOrder) -> VenueOrder:

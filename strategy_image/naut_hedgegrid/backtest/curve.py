@@ -31,7 +31,7 @@ class Curve:
         self.bars = 0
         """Bars that are over."""
         self.standings: list[Standing] = []
-        self._version = -1
+        self._version: int = -1
 
     def bar_over(self, books: Books) -> None:
         """A bar is over."""

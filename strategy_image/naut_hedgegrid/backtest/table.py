@@ -9,6 +9,9 @@ from operator import mul
 
 from naut_hedgegrid.grid.bars import Bar
 
+LARGEST = 10**13
+"""Prices and volumes stay below: the engine's numbers end soon after it."""
+
 
 def column(values: Iterable[int] = ()) -> "array[int]":
     """A column of a table."""
@@ -31,6 +34,11 @@ class BarTable:
 
     def __len__(self) -> int:
         return len(self.ts)
+
+    @property
+    def columns(self) -> "tuple[array[int], ...]":
+        """ts, open, high, low, close, volume."""
+        return (self.ts, self.open, self.high, self.low, self.close, self.volume)
 
     def bars(self) -> Iterator[Bar]:
         """The bars in decimals."""

@@ -7,14 +7,16 @@ fills up to then) and its line of the equity curve is drawn.
 
 from collections import deque
 from collections.abc import Iterator
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Protocol
 
 from hedgegrid_api.tiers import Tier
+from naut_hedgegrid.backtest.account_view import AccountView
 from naut_hedgegrid.backtest.books import Books, OrderState
 from naut_hedgegrid.backtest.clock import MarketClock
 from naut_hedgegrid.backtest.curve import Curve
-from naut_hedgegrid.backtest.funding import Settlement
+from naut_hedgegrid.backtest.funding import Funding
 from naut_hedgegrid.domain.ports import TradingStrategy
 from naut_hedgegrid.domain.values import (
     AccountState,
@@ -27,8 +29,9 @@ from naut_hedgegrid.domain.values import (
     OrderRequest,
 )
 from naut_hedgegrid.grid.bars import Bar
+from naut_hedgegrid.grid.precision import money
+from naut_hedgegrid.venues.sim.refusals import UNKNOWN_ORDER
 
-_UNKNOWN_ORDER = "-2011 Unknown order sent."
 _ENDINGS = {OrderState.CANCELED: Ending.CANCELED, OrderState.EXPIRED: Ending.EXPIRED}
 
 
@@ -37,6 +40,10 @@ class BarStrategy(TradingStrategy, Protocol):
 
     def on_bar(self, bar: Bar) -> None:
         """A bar has closed."""
+        ...
+
+    def on_timer(self) -> None:
+        """Time has passed."""
         ...
 
 
@@ -51,6 +58,29 @@ class Matching(Protocol):
         """Cancel an order that the venue holds."""
         ...
 
+    def undo(self, order: OrderRequest, quantity: Decimal) -> None:
+        """Take a fill back that counts as never done; nothing is reported of it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """What a run is fed with."""
+
+    bars: Iterator[Bar]
+    """Those that are matched; at least one."""
+    grid_bars: Iterator[Bar] | None
+    """What the strategy is told of; None: of every bar that is matched."""
+    funding: Funding
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What the venue charges and asks for."""
+
+    maker_rate: Decimal
+    tiers: tuple[Tier, ...]
+
 
 class BacktestVenue:
     """Gateway of one strategy, and what the matching reports to."""
@@ -62,26 +92,29 @@ class BacktestVenue:
         books: Books,
         curve: Curve,
         clock: MarketClock,
-        settlements: Iterator[Settlement],
-        *,
-        tiers: tuple[Tier, ...],
-        funding_interval_hours: int,
+        feed: Feed,
+        terms: Terms,
     ) -> None:
-        """`settlements` are those that fall into the run, in order."""
         self._strategy = strategy
         self._matching = matching
         self._books = books
         self._curve = curve
         self._clock = clock
-        self._settlements = settlements
-        self._due = next(settlements, None)
-        self._tiers = tiers
-        self._interval = funding_interval_hours
+        self._funding = feed.funding
+        self._bars = feed.bars
+        self._bar = self._coming = next(feed.bars)
+        self._grid_bars = feed.grid_bars
+        self._next_bar = None if feed.grid_bars is None else next(feed.grid_bars, None)
+        self._maker_rate = terms.maker_rate
+        self._view = AccountView(books.accountant, terms.tiers)
+        self._viewed = books.version
         self._mark: Decimal | None = None
         self._now = 0
         self._unanswered: set[str] = set()
         self._aside: deque[OrderEvent] = deque()
         self._reads: deque[tuple[int, int]] = deque()
+        self._withdrawn: set[str] = set()
+        """Being cancelled."""
 
     # -- what the strategy asks for
 
@@ -92,12 +125,14 @@ class BacktestVenue:
         self._matching.send(order)
 
     def cancel(self, client_order_id: str) -> None:
-        """Ask to cancel. An order that fills before the matching gets there answers by its fill."""
+        """Ask to cancel. It acts at once, though the matching only takes notice when it is done with the bar: what it
+        fills of the order until then counts as cancelled (a stop, say, whose lot was closed earlier in the bar)."""
         if client_order_id in self._books.open:
             self._unanswered.add(client_order_id)
+            self._withdrawn.add(client_order_id)
             self._matching.withdraw(client_order_id)
         else:
-            self._aside.append(CancelRejected(client_order_id, _UNKNOWN_ORDER, self._now))
+            self._aside.append(CancelRejected(client_order_id, str(UNKNOWN_ORDER), self._now))
 
     def request_state(self, after_trade_id: int, after_funding_ts: int = 0) -> None:
         """Ask for the venue's state as it is once all commands sent so far have been answered."""
@@ -105,16 +140,20 @@ class BacktestVenue:
 
     def account(self) -> AccountState | None:
         """The account's figures at the newest close; what depends on it is None before the first."""
-        accountant, mark, due = self._books.accountant, self._mark, self._due
+        books, mark, coming = self._books, self._mark, self._funding.coming(self._now)
+        if self._viewed != books.version:
+            self._viewed = books.version
+            self._view.look()
+        accountant, view = books.accountant, self._view
         return AccountState(
-            wallet=accountant.wallet,
-            unrealized_pnl=None if mark is None else accountant.unrealized(mark),
-            maintenance_margin=None if mark is None else accountant.maintenance_margin(self._tiers, mark),
-            funding_paid=accountant.funding,
-            funding_rate=None if due is None else due.rate,
-            next_funding_ts=None if due is None else due.ts,
-            funding_interval_hours=self._interval,
-            ts=self._now,
+            view.wallet,
+            None if mark is None else view.unrealized(mark),
+            None if mark is None else view.maintenance_margin(mark),
+            accountant.funding,
+            coming.rate,
+            coming.ts,
+            self._funding.interval_hours,
+            self._now,
         )
 
     # -- what the matching reports
@@ -124,11 +163,28 @@ class BacktestVenue:
         self._strategy.on_start(self)
         self._answer()
 
-    def bar(self, bar: Bar) -> None:
-        """A bar has been matched; its fills came before."""
-        self._reach(bar.ts)
+    def bar(self, ts: int) -> None:
+        """The bar that ends at a time has been matched; its fills came before.
+
+        Raises:
+            RuntimeError: another bar was due; the matching has left one out.
+        """
+        bar = self._bar = self._coming
+        if bar.ts != ts:
+            raise RuntimeError(f"the matching is at {ts} where the bar of {bar.ts} is due: it has left one out")
+        self._coming = next(self._bars, bar)
+        self._reach(ts)
         self._mark = bar.close
-        self._strategy.on_bar(bar)
+        strategy = self._strategy
+        if self._grid_bars is None:
+            strategy.on_bar(bar)
+        else:
+            while self._next_bar is not None and self._next_bar.ts <= bar.ts:
+                strategy.on_bar(self._next_bar)
+                self._next_bar = next(self._grid_bars, None)
+        if not strategy.idle:
+            # Something waits for an answer, or for time to pass.
+            strategy.on_timer()
         if self._aside or self._reads:
             self._answer()
 
@@ -142,7 +198,14 @@ class BacktestVenue:
     ) -> None:
         """An order was filled, at least in part."""
         self._reach(ts)
+        if client_order_id in self._withdrawn:
+            self._filled_too_late(client_order_id, quantity, ts)
+            return
         books = self._books
+        if maker:
+            bar = self._coming if ts == self._coming.ts else self._bar
+            if not bar.low <= price <= bar.high:
+                price, commission = self._at_bar(bar, price, quantity)
         fill = books.filled(client_order_id, quantity, price, commission, ts, maker=maker)
         if client_order_id in books.open:
             self._tell(fill)
@@ -164,17 +227,14 @@ class BacktestVenue:
 
     def ended(self, client_order_id: str, state: OrderState, ts: int) -> None:
         """An order was cancelled or has expired."""
+        if self._books.orders[client_order_id].state is state:
+            return
         self._books.ended(client_order_id, state, "", ts)
         self._answered(OrderEnded(client_order_id, _ENDINGS[state], ts))
 
     def cancel_rejected(self, client_order_id: str, reason: str, ts: int) -> None:
         """An order that was to be cancelled isn't there any more."""
         self._answered(CancelRejected(client_order_id, reason, ts))
-
-    def over(self) -> None:
-        """There are no more bars."""
-        self._strategy.on_market_end()
-        self._answer()
 
     def finish(self) -> None:
         """Everything that was still to be answered has been: book what belongs to the last bar."""
@@ -198,10 +258,23 @@ class BacktestVenue:
             self._curve.bar_over(self._books)
 
     def _settle_before(self, ts: int) -> None:
-        while self._due is not None and self._due.ts < ts:
-            due, self._due = self._due, next(self._settlements, None)
+        while (due := self._funding.due) is not None and due.ts < ts:
+            self._funding.pass_on()
             if self._mark is not None:
                 self._strategy.on_funding(self._books.settle(due.ts, due.rate, self._mark))
+
+    def _at_bar(self, bar: Bar, limit: Decimal, quantity: Decimal) -> tuple[Decimal, Decimal]:
+        """Price and commission of an order that the price has jumped over: the matching fills it at its limit, where
+        nobody traded in this bar; of the prices that were, the worst for us counts."""
+        price = bar.high if limit > bar.high else bar.low
+        self._books.jumped.add(abs(limit - price) * quantity)
+        return price, money(price * quantity * self._maker_rate)
+
+    def _filled_too_late(self, client_order_id: str, quantity: Decimal, ts: int) -> None:
+        order = self._books.orders[client_order_id]
+        self._matching.undo(order.request, quantity)
+        if order.state is OrderState.OPEN:
+            self.ended(client_order_id, OrderState.CANCELED, ts)
 
     def _answered(self, event: OrderAccepted | OrderRejected | OrderEnded | CancelRejected) -> None:
         self._unanswered.discard(event.client_order_id)

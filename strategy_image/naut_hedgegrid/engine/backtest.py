@@ -4,7 +4,7 @@ The engine calls while it matches a bar: first for each fill, then with the bar.
 when the callback has returned.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from decimal import Decimal
 
 from nautilus_trader.model import Bar as EngineBar
@@ -21,10 +21,10 @@ from nautilus_trader.trading import Strategy, StrategyConfig
 
 from naut_hedgegrid.backtest.books import OrderState
 from naut_hedgegrid.backtest.venue import BacktestVenue
-from naut_hedgegrid.domain.values import ZERO, OrderKind, OrderRequest
+from naut_hedgegrid.domain.values import ZERO, OrderKind, OrderRequest, Side
 from naut_hedgegrid.engine.execution_client import EngineOrder
 from naut_hedgegrid.engine.translation import ORDER_SIDES, Translation
-from naut_hedgegrid.grid.bars import Bar
+from naut_hedgegrid.venues.sim import refusals
 
 _PURGE_BARS = 60
 """So often the engine forgets what has ended: nobody needs it, and it would only grow."""
@@ -46,15 +46,14 @@ class Carrier(Strategy):
         self.bar_type = BarType.from_str(f"{words.instrument_id}-1-MINUTE-LAST-EXTERNAL")
         """Of all bars, whatever their length: the matching doesn't look at it."""
         self._venue: BacktestVenue | None = None
-        self._bars: Iterator[Bar] = iter(())
         self._seen = 0
+        self._undone: set[str] = set()
         self._prices: dict[Decimal, Price] = {}
         self._quantities: dict[Decimal, Quantity] = {}
 
-    def connect(self, venue: BacktestVenue, bars: Iterator[Bar]) -> None:
-        """`bars` are the very bars that the engine is fed with, in the strategy's words."""
+    def connect(self, venue: BacktestVenue) -> None:
+        """Report to a venue, which knows the very bars that the engine is fed with."""
         self._venue = venue
-        self._bars = bars
 
     # -- Matching
 
@@ -65,6 +64,16 @@ class Carrier(Strategy):
     def withdraw(self, client_order_id: str) -> None:
         """Cancel an order that the engine holds, or has just filled without having said so."""
         self.cancel_order(ClientOrderId(client_order_id))  # pyright: ignore[reportUnknownMemberType]  likewise
+
+    def undo(self, order: OrderRequest, quantity: Decimal) -> None:
+        """Bring the engine's position back to where it was before a fill that counts as never done."""
+        side = ORDER_SIDES[Side.BUY if order.side is Side.SELL else Side.SELL]
+        identity = ClientOrderId(f"undo-{len(self._undone)}")
+        self._undone.add(identity.value)
+        back = self.order_factory.market(
+            self._words.instrument_id, side, self._quantity(quantity), client_order_id=identity
+        )
+        self.submit_order(back, self._words.position_ids[order.leg])  # pyright: ignore[reportUnknownMemberType]  likewise
 
     # -- what the engine calls
 
@@ -78,7 +87,7 @@ class Carrier(Strategy):
         if self.failure is not None or self._venue is None:
             return
         try:
-            self._venue.bar(self._next_bar(bar.ts_event))
+            self._venue.bar(bar.ts_event)
         except Exception as error:  # noqa: BLE001  raised again when the engine has returned
             self.failure = error
         self._seen += 1
@@ -93,10 +102,12 @@ class Carrier(Strategy):
 
     def on_order_filled(self, event: EngineFilled) -> None:
         """An order was filled, at least in part."""
-        commission = event.commission
+        identity, commission = event.client_order_id.value, event.commission
+        if identity in self._undone:
+            return
         self._guarded(
             lambda venue: venue.filled(
-                event.client_order_id.value,
+                identity,
                 event.last_qty.as_decimal(),
                 event.last_px.as_decimal(),
                 ZERO if commission is None else commission.as_decimal(),
@@ -111,10 +122,10 @@ class Carrier(Strategy):
 
     def on_order_rejected(self, event: EngineRejected) -> None:
         """An order was refused by the matching."""
+        post_only = event.due_post_only
+        reason = _in_venue_words(event.reason, post_only=post_only)
         self._guarded(
-            lambda venue: venue.rejected(
-                event.client_order_id.value, event.reason, event.ts_event, post_only=event.due_post_only
-            )
+            lambda venue: venue.rejected(event.client_order_id.value, reason, event.ts_event, post_only=post_only)
         )
 
     def on_order_denied(self, event: EngineDenied) -> None:
@@ -143,12 +154,6 @@ class Carrier(Strategy):
         except Exception as error:  # noqa: BLE001  raised again when the engine has returned
             self.failure = error
 
-    def _next_bar(self, ts: int) -> Bar:
-        bar = next(self._bars)
-        if bar.ts != ts:
-            raise RuntimeError(f"the engine is at {ts} where the bar of {bar.ts} is due: it has left one out")
-        return bar
-
     def _in_engine_words(self, order: OrderRequest) -> EngineOrder:
         """Exits that rest are not reduce-only here: the engine would resize each to the whole position."""
         factory, instrument_id, side = self.order_factory, self._words.instrument_id, ORDER_SIDES[order.side]
@@ -174,3 +179,12 @@ class Carrier(Strategy):
         if quantity is None:
             quantity = self._quantities[value] = self._words.quantity(value)
         return quantity
+
+
+def _in_venue_words(reason: str, *, post_only: bool) -> str:
+    """Why the matching refuses, with the venue's code: the strategy goes by it."""
+    if post_only:
+        return str(refusals.WOULD_TAKE)
+    if "was in the market" in reason:
+        return str(refusals.WOULD_TRIGGER)
+    return str(refusals.REDUCE_ONLY) if reason.startswith("Reduce-only") else reason

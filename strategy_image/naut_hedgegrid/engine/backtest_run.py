@@ -1,9 +1,9 @@
 """One backtest from bars to books."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
-from itertools import repeat, takewhile
+from itertools import islice, repeat
 from operator import mul
 
 from nautilus_trader.backtest import BacktestEngine
@@ -15,12 +15,26 @@ from naut_hedgegrid.backtest.accountant import Accountant
 from naut_hedgegrid.backtest.books import Books
 from naut_hedgegrid.backtest.clock import MarketClock
 from naut_hedgegrid.backtest.curve import Curve
-from naut_hedgegrid.backtest.funding import Settlement
+from naut_hedgegrid.backtest.funding import Funding
 from naut_hedgegrid.backtest.table import BarTable
-from naut_hedgegrid.backtest.venue import BacktestVenue, BarStrategy
+from naut_hedgegrid.backtest.venue import BacktestVenue, BarStrategy, Feed, Terms
 from naut_hedgegrid.engine.backtest import Carrier
 from naut_hedgegrid.engine.backtest_engine import FillRule, engine_for, words_of
 from naut_hedgegrid.engine.translation import Translation
+from naut_hedgegrid.grid.bars import Bar
+
+_PORTION = 5_000
+"""Bars that are the engine's at a time: its bars are large."""
+
+
+@dataclass(frozen=True, slots=True)
+class Market:
+    """What a run is played on."""
+
+    table: BarTable
+    funding: Funding
+    grid_bars: Iterator[Bar] | None = None
+    """What the strategy is told of; None: of every bar."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +50,12 @@ class Outcome:
 def run(
     strategy: BarStrategy,
     file: VenueFile,
-    table: BarTable,
-    settlements: Iterable[Settlement],
+    market: Market,
     fill: FillRule,
     clock: MarketClock,
+    progress: Callable[[int], None] = lambda _: None,
 ) -> Outcome:
-    """Run a strategy through bars; `settlements` in order, those after the last bar are left out.
+    """Run a strategy through a market; `progress` is told of the bars that are done.
 
     Raises:
         Exception: what the strategy or a callback has raised.
@@ -49,24 +63,29 @@ def run(
     words = words_of(file)
     carrier = Carrier(words)
     books, curve = Books(Accountant(file.starting_balance)), Curve()
-    end = table.ts[-1]
+    table = market.table
     venue = BacktestVenue(
         strategy,
         carrier,
         books,
         curve,
         clock,
-        takewhile(lambda settlement: settlement.ts <= end, settlements),
-        tiers=file.tiers,
-        funding_interval_hours=file.funding_interval_hours,
+        Feed(table.bars(), market.grid_bars, market.funding),
+        Terms(file.fees.maker, file.tiers),
     )
-    carrier.connect(venue, table.bars())
+    carrier.connect(venue)
     engine = engine_for(file, words, carrier, fill)
-    engine.add_data(list(_engine_bars(table, carrier.bar_type, words)))
-    engine.run()
+    bars = _engine_bars(table, carrier.bar_type, words)
+    while carrier.failure is None and (portion := list(islice(bars, _PORTION))):
+        engine.add_data(portion)
+        engine.run(streaming=True)
+        engine.clear_data()
+        progress(curve.bars)
     if carrier.failure is not None:
         raise carrier.failure
+    engine.end()
     venue.finish()
+    progress(curve.bars)
     outcome = Outcome(books, curve, _balance(engine, words))
     engine.dispose()
     return outcome
