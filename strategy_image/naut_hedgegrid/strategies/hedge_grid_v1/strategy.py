@@ -12,14 +12,12 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any, Protocol
 
-from hedgegrid_api.control import ControlDocument, ControlReport, Latch, Trip
+from hedgegrid_api.control import ControlDocument, ControlReport
 from hedgegrid_api.files import StrategyFile
-from hedgegrid_api.risk import RiskAction
-from hedgegrid_api.types import LegLevel, Source
+from hedgegrid_api.types import LegLevel
 from naut_hedgegrid.domain.grid import WorkingOrder
 from naut_hedgegrid.domain.ports import VenueGateway
 from naut_hedgegrid.domain.values import (
-    AccountState,
     FundingSettled,
     Instrument,
     Leg,
@@ -33,8 +31,7 @@ from naut_hedgegrid.grid.bars import SECOND, Bar
 from naut_hedgegrid.grid.ledger import Ledger
 from naut_hedgegrid.grid.records import Snapshot
 from naut_hedgegrid.ops.port import LoopPort
-from naut_hedgegrid.risk.limits import Limits, Rule
-from naut_hedgegrid.risk.monitor import Breach, Verdict
+from naut_hedgegrid.risk.limits import Rule
 from naut_hedgegrid.store.protocol import Archive
 from naut_hedgegrid.strategies.hedge_grid_v1 import control, snapshots
 from naut_hedgegrid.strategies.hedge_grid_v1 import report as reports
@@ -42,11 +39,12 @@ from naut_hedgegrid.strategies.hedge_grid_v1.actions import Action, Cancel, Subm
 from naut_hedgegrid.strategies.hedge_grid_v1.clock import Clock, WallClock
 from naut_hedgegrid.strategies.hedge_grid_v1.control import Controls
 from naut_hedgegrid.strategies.hedge_grid_v1.core import NOT_SENT, GridCore
+from naut_hedgegrid.strategies.hedge_grid_v1.custody import Custody
 from naut_hedgegrid.strategies.hedge_grid_v1.figures import Figures, RiskFigure, figures
 from naut_hedgegrid.strategies.hedge_grid_v1.health import STORE_FAILED, Store, StoreHealth
 from naut_hedgegrid.strategies.hedge_grid_v1.inputs import checked_throttle, legs_of
 from naut_hedgegrid.strategies.hedge_grid_v1.outbox import Outbox
-from naut_hedgegrid.strategies.hedge_grid_v1.risk_monitor import BASELINES, RiskMonitor
+from naut_hedgegrid.strategies.hedge_grid_v1.risk_monitor import RiskMonitor
 from naut_hedgegrid.strategies.hedge_grid_v1.settings import core_settings
 from naut_hedgegrid.strategies.hedge_grid_v1.switchboard import Switchboard, new_operation_id
 from naut_hedgegrid.strategies.hedge_grid_v1.telemetry import Counts, Telemetry
@@ -57,12 +55,9 @@ TIMER_SECONDS = 0.05
 """Interval of the timer that deadlines, pauses and stale data rest on."""
 HELD_SECONDS = 30.0
 """Without a document for so long after a start, resting entries are cancelled."""
-SAMPLE_SECONDS = 1.0
-"""Risk is sampled so often, where the market doesn't come in bars."""
 AUDIT_SECONDS = 60.0
 """The venue's books are compared so often though nothing says that they differ."""
 LOOK_BACK_TRADES = 50
-RISK_UNKNOWN = "RiskUnknown"
 NO_DOCUMENT = "NoControlDocument"
 CALLBACK_ERROR = "CallbackErrors"
 
@@ -110,11 +105,6 @@ class HedgeGridV1:
         self._began = self._audited = self._clock.monotonic()
         self._timer: asyncio.TimerHandle | None = None
         self._monitor: KillSwitchMonitor | None = None
-        self._risk: RiskMonitor | None = None
-        self._risk_known = True
-        """Since the start enough samples gave a verdict; entries are held until then."""
-        self._sampled = self._began
-        self._verdict: Verdict | None = None
         self._values = values
         self._keeps_state = not backtest
         settings = core_settings(config, backtest=backtest)
@@ -125,6 +115,9 @@ class HedgeGridV1:
         self._store = StoreHealth(store, self._clock.monotonic, self._store_changed)
         self._switchboard = Switchboard(self._store, values, self._clock, self._close_gates, self.port.post)
         self._outbox = Outbox(self._store, self._send, self._dropped, self.port.post)
+        self._custody = Custody(
+            self._core, self._switchboard, self._clock, config.risk, self._act, keeps_state=self._keeps_state
+        )
         self._core.fault(STORE_FAILED, self._store.failure)
         self._core.control(**self._core_controls())
 
@@ -147,7 +140,7 @@ class HedgeGridV1:
     @property
     def kill_switch(self) -> "KillSwitchMonitor | RiskMonitor | None":
         """The risk monitor attached, if any."""
-        return self._monitor or self._risk
+        return self._monitor or self._custody.monitor
 
     def flatten_side(self, side: str) -> dict[str, Any]:
         """Flatten `"long"`, `"short"` or `"both"` and hold it flat until it is resumed.
@@ -187,7 +180,7 @@ class HedgeGridV1:
         self.synced = True
         self._step(self._core.fault(NO_DOCUMENT, None))
         await self._switchboard.put(after)
-        self._rearmed(held, after)
+        self._custody.on_released(held, after)
         self._act()
         return self.report()
 
@@ -225,7 +218,7 @@ class HedgeGridV1:
         held = self._switchboard.controls
         after = control.with_resume(held, latch_id, legs, self._clock.wall(), new_operation_id)
         await self._switchboard.put(after)
-        self._rearmed(held, after)
+        self._custody.on_released(held, after)
         self._act()
         return self.report()
 
@@ -248,9 +241,9 @@ class HedgeGridV1:
     def figures(self) -> Figures:
         """The grid's figures at the newest quote."""
         found = figures(self._core, self._gateway.account() if self._gateway is not None else None)
-        if self._risk is None:
+        if self._custody.monitor is None:
             return found
-        rules = self._risk.figures()
+        rules = self._custody.monitor.figures()
         drawdown, distance = rules[Rule.DRAWDOWN.value].observed, rules[Rule.LIQUIDATION_DISTANCE.value].observed
         return replace(
             found,
@@ -277,20 +270,9 @@ class HedgeGridV1:
         """The market's regime in effect; None where it isn't followed."""
         return self._core.plan.regime
 
-    def _attach(self, kill_switch: "KillSwitchMonitor | RiskMonitor") -> None:
-        if isinstance(kill_switch, RiskMonitor):
-            self._risk = kill_switch
-            self._risk_known = False
-            kill_switch.begin(self._values, self._limits())
-            self._act()
-            return
-        self._monitor = kill_switch
-        if hasattr(kill_switch, "attached"):
-            kill_switch.attached(self)
-
     def risk_figures(self) -> Mapping[str, RiskFigure]:
         """What the risk rules observe, by rule; empty where none is watched."""
-        return {} if self._risk is None else self._risk.figures()
+        return {} if self._custody.monitor is None else self._custody.monitor.figures()
 
     @property
     def data_age(self) -> float | None:
@@ -339,14 +321,10 @@ class HedgeGridV1:
 
     def on_bar(self, bar: Bar) -> None:
         """A bar has closed, where the market comes in bars. Risk is judged first: what trips opens nothing any more."""
-        core, risk = self._core, self._risk
         try:
-            account = None
-            if risk is not None and not risk.calm(core.ledger.totals, bar.close, bar.ts):
-                account = core.account()
-                self._step(self._judge(account, bar.close, bar.ts))
-                risk.note_calm(core.ledger, account, bar.close)
-            self._step(core.on_bar(bar, account))
+            actions, account = self._custody.on_bar(bar)
+            self._step(actions)
+            self._step(self._core.on_bar(bar, account))
         except Exception as error:  # noqa: BLE001  as in `_guard`
             self.on_error(error)
 
@@ -376,9 +354,7 @@ class HedgeGridV1:
             self._guard(lambda: self._core.fault(NO_DOCUMENT, f"no control document for {HELD_SECONDS:.0f} s"))
         self._guard(self._core.on_timer)
         self._store.check()
-        if self._risk is not None and now - self._sampled >= SAMPLE_SECONDS:
-            self._sampled = now
-            self._guard(self._judge_now)
+        self._guard(self._custody.on_timer)
         if now - self._audited > AUDIT_SECONDS:
             self._audited = now
             self._guard(self._core.audit)
@@ -416,17 +392,29 @@ class HedgeGridV1:
 
     # -- inside: controls
 
+    def _attach(self, kill_switch: "KillSwitchMonitor | RiskMonitor") -> None:
+        if isinstance(kill_switch, RiskMonitor):
+            self._custody.watch(kill_switch, self._values)
+            self._act()
+            return
+        self._monitor = kill_switch
+        if hasattr(kill_switch, "attached"):
+            kill_switch.attached(self)
+
     def _act(self) -> None:
         """Have the core act on the controls as they are."""
-        if self._risk is not None:
-            self._risk.set_limits(self._limits())
+        self._custody.on_controls()
         self._step(self._core.control(**self._core_controls()))
 
     def _core_controls(self) -> dict[str, Any]:
         controls = self._switchboard.controls
         throttle, _ = controls.throttle(self._config.throttle)
         levels: dict[Leg, LegLevel] = {leg: controls.level(leg) for leg in Leg}
-        return {"levels": levels, "throttle": Decimal(str(throttle)), "held": not (self.synced and self._risk_known)}
+        return {
+            "levels": levels,
+            "throttle": Decimal(str(throttle)),
+            "held": not (self.synced and self._custody.settled),
+        }
 
     def _store_changed(self) -> None:
         if self._store.failure is None:
@@ -438,86 +426,6 @@ class HedgeGridV1:
 
     def _with_flatten(self, legs: tuple[Leg, ...]) -> Controls:
         return control.with_api_flatten(self._switchboard.controls, legs, self._clock.wall(), new_operation_id)
-
-    def _latch(self) -> None:
-        """Hold legs back as the grid asks, until somebody releases them."""
-        requests, self._core.latch_requests = self._core.latch_requests, []
-        for request in requests:
-            held = self._switchboard.controls
-            standing = {(latch.reason, latch.leg) for latch in held.latches}
-            leg = control.BOTH if len(request.legs) > 1 else next(iter(request.legs)).value
-            if (request.reason, leg) in standing:
-                continue
-            log.error("held back until it is released: %s: %s", request.reason, request.message)
-            latch = Latch(
-                id=f"latch-{secrets.token_hex(6)}",
-                source=Source.RISK,
-                leg=leg,
-                level=LegLevel.HALTED,
-                since=self._clock.wall(),
-                reason=request.reason,
-                message=request.message,
-            )
-            after = control.with_risk_latch(held, latch, None, self._clock.wall(), new_operation_id)
-            self._switchboard.put_later(after, self._act)
-
-    def _limits(self) -> Limits:
-        """Those of the newest document that had any, else of the configuration."""
-        document = self._switchboard.controls.document
-        return Limits.of(self._config.risk if document is None or document.risk is None else document.risk)
-
-    def _judge_now(self) -> list[Action]:
-        quote = self._core.quote
-        account = self._core.account() if self._core.started else None
-        return self._judge(account, quote.mark if quote is not None else None, self._clock.market())
-
-    def _judge(self, account: AccountState | None, mark: Decimal | None, now: int) -> list[Action]:
-        """Have risk judged at a mark price, and act on the verdict."""
-        risk = self._risk
-        if risk is None:
-            return []
-        verdict = risk.sample(self._core.ledger, account, mark, now)
-        if self._keeps_state and (baselines := risk.changed_baselines()) is not None:
-            self._core.ledger.note(BASELINES, baselines)
-        if verdict is self._verdict:
-            return []
-        self._verdict = verdict
-        if verdict.settled and not self._risk_known:
-            self._risk_known = True
-            self._act()
-        unknown = ", ".join(rule.field for rule in verdict.unknown) if self._risk_known else ""
-        message = f"figures of {unknown} are unknown: entries stop until they are known" if unknown else None
-        actions = self._core.fault(RISK_UNKNOWN, message)
-        standing = any(latch.reason == reports.RISK_TRIP for latch in self._switchboard.controls.latches)
-        if verdict.tripped and not standing:
-            self._trip(risk, verdict.tripped[0])
-        return actions
-
-    def _trip(self, risk: RiskMonitor, breach: Breach) -> None:
-        """Latch a trip and engage what `risk.action` says."""
-        risk.tripped(breach)
-        now = self._clock.wall()
-        flatten = risk.limits.action is RiskAction.FLATTEN_BOTH
-        field = breach.rule.field
-        message = f"risk.{field} is reached: {breach.observed:.8g}, the limit is {breach.limit:.8g}"
-        log.error("tripped: %s; %s", message, "both legs are flattened" if flatten else "entries are stopped")
-        latch = Latch(
-            id=f"trip-{secrets.token_hex(6)}",
-            source=Source.RISK,
-            leg=control.BOTH,
-            level=LegLevel.FLAT if flatten else LegLevel.HALTED,
-            since=now,
-            reason=reports.RISK_TRIP,
-            message=message,
-        )
-        trip = Trip(id=latch.id, reason=field, observed=breach.observed, limit=breach.limit, time=now)
-        after = control.with_risk_latch(self._switchboard.controls, latch, trip, now, new_operation_id)
-        self._switchboard.put_later(after, self._act)
-
-    def _rearmed(self, before: Controls, after: Controls) -> None:
-        """What was released may be lost again: losses are measured from the present."""
-        if self._risk is not None and control.released(before, after):
-            self._risk.restart(self._clock.market())
 
     def _flatten_now(self, legs: tuple[Leg, ...]) -> dict[str, Any]:
         answer = snapshots.flatten_answer(self._core, legs)
@@ -551,8 +459,9 @@ class HedgeGridV1:
             if changes is not None and self._telemetry is not None:
                 self._tell(self._telemetry.on_booked, changes, now)
             self._outbox.put(changes if self._keeps_state else None, actions, now)
-        if self._core.latch_requests:
-            self._latch()
+        if requests := self._core.latch_requests:
+            self._core.latch_requests = []
+            self._custody.latch(requests)
         if self._switchboard.controls.engagements:
             self._note_reached()
 
