@@ -46,8 +46,11 @@ def test_absent_fields_get_their_defaults(grids: Grids) -> None:
     spec = grids.get("btc")["spec"]
     assert spec["grid"]["qtyScale"] == 1
     assert spec["grid"]["recenterTriggerBps"] == 200
-    assert spec["exits"] == {"takeProfitSteps": 2}
-    assert spec["execution"] == {"barSeconds": 60, "staleDataSeconds": 120}
+    assert spec["exits"] == {"takeProfitSteps": 2, "stopLossSteps": 0}
+    assert spec["execution"] == {"barSeconds": 60, "staleDataSeconds": 120, "postOnlyRetries": 3}
+    assert (spec["regime"]["enabled"], spec["placement"]["policy"]) == (True, "throttledCounter")
+    assert (spec["funding"]["maxCostBps"], spec["risk"]["action"]) == (12, "flattenBoth")
+    assert (spec["leverage"], spec["marginType"]) == (5, "CROSSED")
     assert spec["storage"] == {"size": "1Gi", "ephemeral": False}
     assert (spec["throttle"], spec["killSwitch"], spec["rearm"]) == (1, "none", 0)
 
