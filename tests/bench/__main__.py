@@ -5,7 +5,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.bench import delivery, startup
+from tests.bench import delivery, pod, startup
 from tests.bench.machine import machine
 from tests.bench.report import Results
 from tests.bench.rig import Rig
@@ -14,6 +14,8 @@ from tests.kube.cluster import CHECKOUT
 
 KILLS, STARTS = 200, 10
 QUICK_KILLS, QUICK_STARTS = 20, 2
+POD, QUICK_POD = (60.0, 500), (10.0, 50)
+"""Seconds of an idle pod, requests of each kind to a busy one."""
 
 
 def main() -> int:
@@ -21,11 +23,18 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a minute instead of ten; writes only where --output says")
     parser.add_argument("--output", type=Path, help="folder for benchmarks.md and benchmarks.json [docs]")
+    parser.add_argument(
+        "--pod", action="store_true", help="only a strategy's process, without a cluster; writes nothing"
+    )
     options = parser.parse_args()
+    if options.pod:
+        print(pod.measure(*(QUICK_POD if options.quick else POD), _say).page())
+        return 0
     output: Path | None = options.output or (None if options.quick else CHECKOUT / "docs")
     kills, starts = (QUICK_KILLS, QUICK_STARTS) if options.quick else (KILLS, STARTS)
     try:
-        results = _measure(kills, starts)
+        alone = pod.measure(*(QUICK_POD if options.quick else POD), _say)
+        results = _measure(kills, starts, alone)
     except ClusterUnavailable as reason:
         print(f"error: {reason}", file=sys.stderr)
         return 1
@@ -39,7 +48,7 @@ def main() -> int:
     return 0
 
 
-def _measure(kills: int, starts: int) -> Results:
+def _measure(kills: int, starts: int, alone: pod.Pod) -> Results:
     with tempfile.TemporaryDirectory(prefix="hedgegrid-bench-") as folder:
         rig = Rig(Path(folder))
         here = machine("")
@@ -51,7 +60,7 @@ def _measure(kills: int, starts: int) -> Results:
             started = startup.measure(rig, starts, _say)
             _say(f"{kills} kills of a trading grid, and {kills} bare deliveries, in turns:")
             bare, killed = delivery.measure(rig, kills, _say)
-            return Results(here, bare, killed, started, rig.operator.process.rss_bytes())
+            return Results(here, bare, killed, started, rig.operator.process.rss_bytes(), alone)
         finally:
             rig.cluster.stop()
 

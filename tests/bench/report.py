@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from tests.bench.delivery import Bare, Kill
+from tests.bench.pod import Pod
 from tests.bench.samples import Distribution
 from tests.bench.startup import Start
 
@@ -46,6 +47,12 @@ not two machines.
 
 Seen by a plain watch. Memory: {pod_rss:.0f} MiB the strategy's process at its first order, {operator_rss:.0f} MiB the
 operator's after the run.
+
+## A strategy's process alone
+
+{pod}
+
+`python -m tests.bench --pod` measures this alone, without a cluster.
 """
 
 
@@ -59,6 +66,7 @@ class Results:
     starts: list[Start]
     operator_rss: int
     """Bytes."""
+    pod: Pod
 
     def delivery(self) -> dict[str, Distribution]:
         """Rows of the first table."""
@@ -99,6 +107,7 @@ class Results:
             "milliseconds": {name: asdict(row) for name, row in (self.delivery() | self.startup()).items()},
             "received_p50_against_bare": {"times": round(ratio, 3), "more_milliseconds": round(added, 3)},
             "commands_median": _median([it.commands for it in self.kills]),
+            "pod": self.pod.plain(),
             "rss_bytes": {"operator": self.operator_rss, "pod": _median([it.rss for it in self.starts])},
         }
         return json.dumps(found, indent=2, ensure_ascii=False) + "\n"
@@ -115,6 +124,7 @@ class Results:
             added=added,
             pod_rss=_median([it.rss for it in self.starts]) / 2**20,
             operator_rss=self.operator_rss / 2**20,
+            pod=self.pod.page(),
         )
 
 

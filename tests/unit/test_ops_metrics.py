@@ -4,7 +4,7 @@ import math
 import re
 from pathlib import Path
 
-from prometheus_client import CollectorRegistry, generate_latest
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from hedgegrid_api import __version__
@@ -13,6 +13,7 @@ from naut_hedgegrid.ops.catalogue import CATALOGUE, Definition, Kind
 from naut_hedgegrid.ops.figures import Snapshot
 from naut_hedgegrid.ops.metrics import Exporter
 from naut_hedgegrid.strategies.hedge_grid_v1.distribution import Distribution, Observed
+from tests.strategy.asgi import Client
 
 DOCUMENTED = {
     "long_inventory_usdt",
@@ -62,11 +63,11 @@ PAGE = Path(__file__).parents[2] / "docs" / "operations.md"
 
 
 def exported(exporter: Exporter) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
-    """Every sample by name and labels."""
+    """Every sample by name and labels, as Prometheus' own library reads it."""
     return {
         (sample.name, frozenset(sample.labels.items())): sample.value
-        for metric in exporter.collect()
-        for sample in metric.samples
+        for family in text_string_to_metric_families(exporter.text())
+        for sample in family.samples
     }
 
 
@@ -77,12 +78,6 @@ def unknown(exporter: Exporter) -> bool:
 
 def key(name: str, **labels: str) -> tuple[str, frozenset[tuple[str, str]]]:
     return name, frozenset({"instrument": "BTC", **labels}.items())
-
-
-def scraped(exporter: Exporter) -> str:
-    registry = CollectorRegistry()
-    registry.register(exporter)
-    return generate_latest(registry).decode()
 
 
 def histogram(*values: float) -> Observed:
@@ -158,9 +153,54 @@ def test_each_leg_is_in_exactly_one_state() -> None:
 def test_a_histogram_counts_up_to_each_bound() -> None:
     exporter = Exporter("BTC")
     exporter.show({"order_latency_seconds": {(): histogram(-3, 0, 0.5, 2.5, 7)}})
-    text = scraped(exporter)
+    text = exporter.text()
     buckets = re.findall(r'order_latency_seconds_bucket\{instrument="BTC",le="([^"]+)"\} (\S+)', text)
-    assert buckets == [("-1", "1.0"), ("0", "2.0"), ("2.5", "4.0"), ("+Inf", "5.0")]
+    assert buckets == [("-1.0", "1"), ("0.0", "2"), ("2.5", "4"), ("+Inf", "5")]
+
+
+def test_a_histogram_has_a_sum_only_where_it_can_but_grow() -> None:
+    exporter = Exporter("BTC")
+    exporter.show({"order_latency_seconds": {(): Observed((0.5, 1.0), (1, 1, 0), 0.75)}})
+    found = exported(exporter)
+    assert found[key("hedgegrid_order_latency_seconds_sum")] == 0.75
+    assert found[key("hedgegrid_order_latency_seconds_count")] == 2
+    exporter.show({"markout_bps": {("LONG", "1"): histogram(-3, 0.5)}})
+    names = {name for name, _ in exported(exporter)}
+    assert "hedgegrid_markout_bps_bucket" in names
+    assert not {"hedgegrid_markout_bps_sum", "hedgegrid_markout_bps_count"} & names
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(1.0, "1.0"), (0.1, "0.1"), (1e-9, "1e-09"), (math.inf, "+Inf"), (-math.inf, "-Inf"), (math.nan, "NaN")],
+)
+def test_numbers_are_written_exactly(value: float, text: str) -> None:
+    exporter = Exporter("BTC")
+    exporter.show({"liquidation_distance_ratio": {(): value}})
+    assert f'hedgegrid_liquidation_distance_ratio{{instrument="BTC"}} {text}\n' in exporter.text()
+    found = exported(exporter)[key("hedgegrid_liquidation_distance_ratio")]
+    assert found == value or math.isnan(value)
+
+
+def test_labels_may_hold_anything() -> None:
+    odd = 'a "b" \\ c\nd'
+    exporter = Exporter(odd)
+    exporter.show({"order_rejects_total": {(odd,): 1.0}})
+    labels = [dict(labels) for name, labels in exported(exporter) if name == "hedgegrid_order_rejects_total"]
+    assert labels == [{"instrument": odd, "reason": odd}]
+
+
+@pytest.mark.parametrize(
+    ("verb", "path", "status"),
+    [("GET", "/metrics", 200), ("HEAD", "/metrics", 200), ("POST", "/metrics", 405), ("GET", "/", 404)],
+)
+def test_only_a_scrape_is_answered(verb: str, path: str, status: int) -> None:
+    client = Client(Exporter("BTC").app)
+    reply = client.ask(verb, path)
+    client.close()
+    assert reply.status == status
+    assert reply.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
+    assert (b"hedgegrid_info" in reply.body) == ((verb, status) == ("GET", 200))
 
 
 def test_labels_of_a_pod_stand_on_every_metric() -> None:
@@ -176,7 +216,7 @@ def test_the_version_and_the_mode_are_labels() -> None:
 def test_the_text_is_what_prometheus_reads() -> None:
     exporter = Exporter("BTC")
     exporter.show({**SNAPSHOT, "fill_to_take_profit_seconds": {(): histogram(0.5)}})
-    text = scraped(exporter)
+    text = exporter.text()
     assert 'hedgegrid_margin_ratio{instrument="BTC"} 0.25' in text
     assert 'hedgegrid_maker_ratio{instrument="BTC"} NaN' in text
     families = {family.name: family.type for family in text_string_to_metric_families(text)}

@@ -34,11 +34,11 @@ from naut_hedgegrid.ops.answers import (
     Throttled,
 )
 from naut_hedgegrid.ops.auth import ApiKeys, Caller, Role
-from naut_hedgegrid.ops.bodies import LARGEST_BODY, StrictRoute
+from naut_hedgegrid.ops.bodies import LARGEST_BODY, StrictRoute, as_json
 from naut_hedgegrid.ops.described import ABOUT, TAGS, Tag, answers, exemplify
 from naut_hedgegrid.ops.failures import HANDLERS
 from naut_hedgegrid.ops.guard import HEADER, Guard
-from naut_hedgegrid.ops.operations import Operations, as_json
+from naut_hedgegrid.ops.operations import Operations
 from naut_hedgegrid.ops.pages import Audit, Fills, History
 from naut_hedgegrid.ops.records import LARGEST_KEY, Records
 from naut_hedgegrid.store.protocol import LARGEST_PAGE
@@ -181,20 +181,20 @@ class _Routes:
         resolution: Annotated[Resolution, Query(description="Length of a period")] = Resolution.TEN_SECONDS,
         start: Annotated[_Time | None, Query(description="Periods that begin at this time or later")] = None,
         end: Annotated[_Time | None, Query(description="Periods that begin before this time")] = None,
-        limit: Annotated[int, Query(ge=1, le=LARGEST_PAGE, description="Periods in a page")] = 360,
+        limit: Annotated[int, Query(ge=1, le=LARGEST_PAGE, description="Periods in a page")] = 60,
     ) -> Response:
         """The grid's figures over time, oldest first; without `start` the newest ones before `end`.
 
         Times are ISO 8601 with a time zone, or seconds since the epoch."""
-        return as_json(await self._records.history(resolution, start, end, limit))
+        return await self._records.history(resolution, start, end, limit)
 
     async def fills(self, before: _Before = None, limit: _Limit = 100) -> Response:
         """Fills, newest first."""
-        return as_json(await self._records.fills(before, limit))
+        return await self._records.fills(before, limit)
 
     async def audit(self, before: _Before = None, limit: _Limit = 100) -> Response:
         """Who has done what, why, and what came of it; newest first."""
-        return as_json(await self._records.audit(before, limit))
+        return await self._records.audit(before, limit)
 
     # -- changing
 

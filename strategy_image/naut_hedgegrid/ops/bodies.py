@@ -1,4 +1,4 @@
-"""Bodies of requests: JSON in UTF-8 and nothing that passes for it.
+"""Bodies of requests and answers: JSON in UTF-8, and in a request nothing that passes for it.
 
 Python's reader keeps the last of two equal names, guesses the encoding, and fails in its own ways on what nests too
 deep or has numbers without end. A command to an account shall have one reading, so all of these are refused. NaN and
@@ -7,10 +7,12 @@ the infinities are left to the fields, which name themselves.
 
 import json
 from collections.abc import Callable, Coroutine
+from http import HTTPStatus
 from typing import Any, override
 
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
+from pydantic import BaseModel
 
 LARGEST_BODY = 256 * 1024
 """Bytes; the largest document is a few KiB."""
@@ -91,3 +93,8 @@ def shortened(value: object) -> str:
     """A value as it can stand in a sentence, at most 100 characters of it."""
     text = repr(value)
     return text if len(text) <= 100 else f"{text[:100]}…"
+
+
+def as_json(message: BaseModel, status: int = HTTPStatus.OK) -> Response:
+    """A message as the contract writes it."""
+    return Response(message.model_dump_json(by_alias=True), status, media_type="application/json")

@@ -4,7 +4,6 @@ from http import HTTPStatus
 from typing import Any
 
 from fastapi import HTTPException, Response
-from pydantic import BaseModel
 
 from hedgegrid_api.control import (
     Author,
@@ -17,6 +16,7 @@ from hedgegrid_api.control import (
 from naut_hedgegrid.ops.answers import Flattened, Throttled
 from naut_hedgegrid.ops.audit import AuditLog
 from naut_hedgegrid.ops.auth import Caller
+from naut_hedgegrid.ops.bodies import as_json
 from naut_hedgegrid.ops.failures import unprocessable
 from naut_hedgegrid.strategies.hedge_grid_v1.control import StaleDocumentError, UnknownLatchError
 from naut_hedgegrid.strategies.hedge_grid_v1.strategy import HedgeGridV1
@@ -97,8 +97,3 @@ class Operations:
 
     def _refusal(self, reason: str, message: str) -> Response:
         return as_json(Refusal(reason=reason, message=message, held=self._strategy.report()), HTTPStatus.CONFLICT)
-
-
-def as_json(message: BaseModel, status: int = HTTPStatus.OK) -> Response:
-    """A message as the contract writes it."""
-    return Response(message.model_dump_json(by_alias=True), status, media_type="application/json")

@@ -1,11 +1,12 @@
 """Answers that come in pages: history, fills, audit log. Money and quantities are decimal strings, times ISO 8601."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Self
+from decimal import Decimal
+from typing import Annotated, Self
 
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, PlainSerializer, WithJsonSchema
 
-from hedgegrid_api.types import SignedFigure
+from hedgegrid_api.rules import plain
 from naut_hedgegrid.domain.values import Leg, OrderFilled, Side
 from naut_hedgegrid.grid.ids import parse
 from naut_hedgegrid.ops.answers import Answer
@@ -13,43 +14,45 @@ from naut_hedgegrid.store.protocol import AuditRecord
 from naut_hedgegrid.store.samples import Point, Resolution
 from naut_hedgegrid.strategies.hedge_grid_v1.snapshots import ROLE_NAMES
 
+type Figure = Annotated[Decimal, PlainSerializer(plain, return_type=str), WithJsonSchema({"type": "string"})]
+"""A decimal string."""
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Extremes(Answer):
     """Least or greatest values of a period, of what has any; null where nothing was known."""
 
-    equity: SignedFigure | None
+    equity: Figure | None
     """Wallet balance plus unrealized profit."""
-    unrealized: SignedFigure | None
+    unrealized: Figure | None
     """At mark."""
-    net_inventory: SignedFigure | None
+    net_inventory: Figure | None
     """LONG less SHORT notional at mark."""
-    long_inventory: SignedFigure | None
+    long_inventory: Figure | None
     """Notional at mark."""
-    short_inventory: SignedFigure | None
+    short_inventory: Figure | None
     """Notional at mark."""
-    margin_ratio: SignedFigure | None
+    margin_ratio: Figure | None
     """Maintenance margin / margin balance."""
-    drawdown: SignedFigure | None
+    drawdown: Figure | None
     """(peak − equity) / peak."""
-    mark: SignedFigure | None
+    mark: Figure | None
     """Mark price."""
 
 
 class Newest(Extremes):
     """The newest known values of a period; quote currency if nothing else is said."""
 
-    wallet: SignedFigure | None
+    wallet: Figure | None
     """Balance at the venue."""
-    realized: SignedFigure | None
+    realized: Figure | None
     """Closed trades less commissions plus funding received, since the first start."""
-    funding: SignedFigure | None
+    funding: Figure | None
     """Cash of all settlements since the first start, above 0 received."""
-    fees: SignedFigure | None
+    fees: Figure | None
     """Commissions since the first start."""
     open_orders: int | None
-    throttle: SignedFigure | None
+    throttle: Figure | None
     """As it acts, 0 to 1."""
     fills: int | None
     """Since the first start."""
@@ -100,14 +103,14 @@ class Fill(Answer):
     role: str | None
     """ENTRY, TAKE_PROFIT, STOP_LOSS or FLATTEN; null for an order that isn't this grid's."""
     side: Side
-    price: SignedFigure
-    quantity: SignedFigure
+    price: Figure
+    quantity: Figure
     """Base currency."""
     maker: bool
     """It added liquidity."""
-    commission: SignedFigure
+    commission: Figure
     """Below 0 for a rebate."""
-    realized_pnl: SignedFigure
+    realized_pnl: Figure
     """Gross; 0 for an opening fill."""
 
     @classmethod

@@ -50,6 +50,7 @@ class WebServer(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,
+                interface="asgi3",
                 ws="none",
                 lifespan="off",
                 loop="none",

@@ -11,6 +11,8 @@ from naut_hedgegrid.runners.identity import Identity, IdentityError
 
 log = logging.getLogger(__name__)
 
+SWITCH_SECONDS = 0.001
+"""The loop waits so long at most for a thread that computes: the store's, or one that writes a page of history."""
 PROGRAM = "python -m naut_hedgegrid.runners.run_sim"
 ABOUT = (
     "Runs a grid against the simulated market and venue, with or without a cluster. Ends with status 0 after SIGTERM "
@@ -31,6 +33,7 @@ def main() -> int:
     # Not before: a question for --help shall not wait for engine and web server.
     from naut_hedgegrid.runners.process import run_process  # noqa: PLC0415
 
+    sys.setswitchinterval(SWITCH_SECONDS)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         return runner.run(run_process(chosen, identity))
 
