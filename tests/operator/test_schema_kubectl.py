@@ -47,10 +47,26 @@ def test_absent_fields_get_their_defaults(grids: Grids) -> None:
     assert spec["grid"]["qtyScale"] == 1
     assert spec["grid"]["recenterTriggerBps"] == 200
     assert spec["exits"] == {"takeProfitSteps": 2, "stopLossSteps": 0}
-    assert spec["execution"] == {"barSeconds": 60, "staleDataSeconds": 120, "postOnlyRetries": 3}
-    assert (spec["regime"]["enabled"], spec["placement"]["policy"]) == (True, "throttledCounter")
-    assert (spec["funding"]["maxCostBps"], spec["risk"]["action"]) == (12, "flattenBoth")
+    assert spec["regime"] == {
+        "enabled": True,
+        "emaFast": 10,
+        "emaSlow": 30,
+        "adxLength": 14,
+        "adxThreshold": 20,
+        "hysteresisBps": 10,
+    }
+    assert spec["placement"] == {"policy": "throttledCounter", "counterLevels": 4, "counterQtyScale": 0.5}
+    assert spec["funding"] == {"maxCostBps": 12, "windowMinutes": 480}
+    assert spec["execution"] == {"barSeconds": 60, "postOnlyRetries": 3, "staleDataSeconds": 120}
     assert (spec["leverage"], spec["marginType"]) == (5, "CROSSED")
+    assert spec["risk"] == {
+        "maxDrawdownPercent": 20,
+        "maxMarginRatio": 0.8,
+        "maxFundingCostBps": 20,
+        "minLiquidationDistancePercent": 5,
+        "confirmations": 3,
+        "action": "flattenBoth",
+    }
     assert spec["storage"] == {"size": "1Gi", "ephemeral": False}
     assert (spec["throttle"], spec["killSwitch"], spec["rearm"]) == (1, "none", 0)
 

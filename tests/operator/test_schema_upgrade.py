@@ -85,6 +85,43 @@ def test_stored_objects_outlive_tighter_bounds(cluster, definitions, namespace: 
     grids.delete("old")
 
 
+def test_an_object_from_before_a_group_gets_its_defaults_and_can_still_be_killed(
+    cluster, definitions, namespace: str
+) -> None:
+    newer = renamed(crd())
+    older = copy.deepcopy(newer)
+    spec = older["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]
+    for group in ("regime", "placement", "funding", "risk", "leverage", "marginType"):
+        del spec["properties"][group]
+    del spec["properties"]["exits"]["properties"]["stopLossSteps"]
+    spec["properties"]["exits"]["default"] = {"takeProfitSteps": 2}
+    del spec["properties"]["exits"]["x-kubernetes-validations"]
+    filters = spec["properties"]["sim"]["properties"]["filters"]
+    del filters["properties"]["maxConditionalOrders"], filters["default"]["maxConditionalOrders"]
+    spec["x-kubernetes-validations"] = [
+        rule for rule in spec["x-kubernetes-validations"] if "stopLossSteps" not in rule["rule"]
+    ]
+    definitions.create_custom_resource_definition(older)
+    grids = Grids(cluster.kubeconfig, namespace, group=_GROUP)
+    wait_until(lambda: served(grids), what="the older definition in force")
+    # More levels than an object with stops may have.
+    old = grid_object({"grid.levelsLong": 50, "grid.levelsShort": 50, "sim": {"seed": 2}}, "old")
+    grids.create({**old, "apiVersion": f"{_GROUP}/v1alpha1"}, dry=False)
+    definitions.replace_custom_resource_definition(
+        newer["metadata"]["name"],
+        newer | {"metadata": definitions.read_custom_resource_definition(newer["metadata"]["name"]).metadata},
+    )
+    wait_until(lambda: "risk" in grids.get("old")["spec"], what="the newer definition in force")
+    found = grids.get("old")["spec"]
+    assert (found["exits"]["stopLossSteps"], found["placement"]["policy"]) == (0, "throttledCounter")
+    # sim is immutable, and what it gets by default is no change.
+    assert found["sim"]["filters"]["maxConditionalOrders"] == 200
+    assert grids.patch("old", {"spec": {"killSwitch": "flattenBoth"}}, dry=False)["spec"]["killSwitch"] == "flattenBoth"
+    with pytest.raises(RefusedError, match="with stops"):
+        grids.patch("old", {"spec": {"exits": {"stopLossSteps": 2}}}, dry=False)
+    grids.delete("old")
+
+
 def served(grids: Grids) -> bool:
     try:
         grids.get("old")
