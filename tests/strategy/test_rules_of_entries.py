@@ -263,6 +263,25 @@ async def test_r9_what_is_being_cancelled_still_counts_at_its_whole_quantity(mak
     rig.check()
 
 
+def test_r9_new_rungs_wait_for_what_is_cancelled_to_make_room(make: Callable[..., Rig]) -> None:
+    """The cap has room for three. The ladder moves up by three steps; until the old entries are gone they may fill."""
+    config = strategy_file(maxInventoryQuote="1300", levelsShort=1, recenterTriggerBps=70)
+    rig = make(config=config)
+    rig.quote(42000)
+    rig.quote(42105)
+    assert set(entries(rig, LONG)) == {D(41895), D(41790), D(41685)}
+    rig.quote(42315, seconds=56)
+    sent = len(rig.venue.submitted)
+    rig.venue.lazy = True
+    rig.clock.ts += 4 * 10**9
+    rig.strategy.on_quote(Quote(D(42315), D(42315), D(42315), rig.clock.ts))
+    assert [order.price for order in rig.venue.submitted[sent:] if order.leg is LONG] == []
+    rig.venue.lazy = False
+    rig.pump()
+    assert set(entries(rig, LONG)) == {D(42210), D(42105), D(42000)}
+    rig.check()
+
+
 def test_r9_a_position_is_never_cut_by_the_cap(make: Callable[..., Rig]) -> None:
     rig = make(config=strategy_file(levelsLong=0, levelsShort=3, baseQty="0.03", maxInventoryQuote="2533"))
     rig.quote(42000)

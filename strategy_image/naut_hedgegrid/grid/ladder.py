@@ -140,6 +140,23 @@ def wanted(
     return Wanted(tuple(kept), dropped, None if Drop.CROSSING in dropped else marks)
 
 
+def beside_live(
+    missing: Sequence[Rung], position: Decimal, entries: Sequence[WorkingOrder], quote: Quote, settings: GridSettings
+) -> list[Rung]:
+    """Rule R9: of the rungs that have to be created, those that fit beside all that lives; the others wait.
+
+    What is being cancelled to make room for them may still be filled. Once it is gone all of them fit, since a live
+    entry that is wanted lies within 1.02 × the cap.
+    """
+    total = position + sum((entry.leaves for entry in entries), ZERO)
+    largest = settings.max_inventory_quote * _CAP_TOLERANCE
+    for count, rung in enumerate(missing):
+        total += rung.quantity
+        if total * max(quote.mark, rung.price) > largest:
+            return list(missing[:count])
+    return list(missing)
+
+
 def _occupied(price: Decimal, held_prices: Sequence[Decimal], step: Decimal) -> bool:
     """Rule R6: an open lot is less than half a step away."""
     at = bisect_left(held_prices, price)

@@ -9,7 +9,7 @@ from enum import Enum
 from naut_hedgegrid.domain.grid import Ladder, OrderStatus, Rung, WorkingOrder
 from naut_hedgegrid.domain.values import Instrument, Leg, Quote
 from naut_hedgegrid.grid.diff import entry_diff
-from naut_hedgegrid.grid.ladder import Drop, GridSettings, first_ladder, recentred, rungs, wanted
+from naut_hedgegrid.grid.ladder import Drop, GridSettings, beside_live, first_ladder, recentred, rungs, wanted
 from naut_hedgegrid.grid.ledger import Ledger
 from naut_hedgegrid.grid.postonly import repriced
 from naut_hedgegrid.strategies.hedge_grid_v1.actions import Actions
@@ -242,6 +242,8 @@ class Entries:
             for rung in diff.create
             if (leg, rung.price) not in self._refused and (rung.price, rung.quantity) not in unfit
         ]
+        if missing and diff.waiting:
+            missing = beside_live(missing, ledger.positions[leg], entries, quote, self._settings)
         self._create(leg, missing, now.dropped)
         if diff.waiting or Drop.BUDGET in now.dropped:
             self._waiting.add(leg)
