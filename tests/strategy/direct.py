@@ -241,7 +241,7 @@ class Rig:
             snapshot, values = kept.snapshot, kept.values
         else:
             self.store = MemoryStore()
-        self.venue = DirectVenue(self.book, self.clock)
+        self.venue = self.gateway()
         self.strategy = HedgeGridV1(
             self.config,
             self.rules.instrument,
@@ -258,6 +258,10 @@ class Rig:
         self.venue.strategy = self.strategy
         self.strategy.on_start(self.venue)
         self.pump()
+
+    def gateway(self) -> DirectVenue:
+        """The venue as a new process sees it."""
+        return DirectVenue(self.book, self.clock)
 
     def crash(self) -> None:
         """The process is gone; what was on its way to it with it."""
