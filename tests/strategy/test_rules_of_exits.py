@@ -321,3 +321,17 @@ def test_r14_a_take_profit_that_expires_because_it_would_cross_goes_as_taker(mak
     assert [order.post_only for order in exits_of(rig)] == [True, False]
     assert rig.position(LONG) == 0
     rig.check()
+
+
+def test_r20_a_stop_is_resized_though_the_lot_s_take_profit_waits_after_a_refusal(make: Callable[..., Rig]) -> None:
+    """The take-profit was refused and waits for the next bar; meanwhile the venue closes a part of the lot."""
+    rig = make(config=strategy_file(stopLossSteps=3))
+    rig.quote(42000)
+    refuse(rig, Refusal(-1008, "Server is currently overloaded."), OrderKind.LIMIT)
+    rig.quote(41895)
+    assert (stops(rig), takes(rig)) == ({D(41580): D("0.010")}, {})
+    rig.happen(lambda book: book.deleverage(LONG, D("0.004"), D(41895)))
+    assert (stops(rig), takes(rig)) == ({D(41580): D("0.006")}, {})
+    rig.bar(41900)
+    assert (stops(rig), takes(rig)) == ({D(41580): D("0.006")}, {D(42105): D("0.006")})
+    rig.check()

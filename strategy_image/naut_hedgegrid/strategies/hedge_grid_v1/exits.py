@@ -47,7 +47,8 @@ class Exits:
         self._actions = actions
         self._allowed = allowed
         self._now = now
-        self._refused: set[LotKey] = set()
+        self._refused: set[tuple[LotKey, Role]] = set()
+        """Exits that wait for the next bar."""
         self._condemned: set[LotKey] = set()
         """Lots to be closed at market."""
         self._later: dict[LotKey, float] = {}
@@ -76,14 +77,15 @@ class Exits:
             self._cancel(takes)
             self._cancel(stops)
         elif not self._may_cover(key):
-            pass
+            if self._allowed(key.leg):
+                self._take_back(lot, takes)
+                self._take_back(lot, stops)
         elif key in self._condemned:
             self._close(lot, takes, stops)
         elif any(stop.filled > 0 for stop in stops):
             self._cancel(takes)  # the stop has triggered: it closes the lot
         else:
-            self._stop(lot, stops)
-            self._take_profit(key, takes)
+            self._cover(lot, takes, stops)
 
     def on_accepted(self, order: WorkingOrder) -> None:
         """An exit rests: go on with what had to wait for that. Most take-profits have nothing waiting."""
@@ -115,7 +117,7 @@ class Exits:
             self.condemn(order.lot)
             return
         else:
-            self._refused.add(order.lot)
+            self._refused.add((order.lot, order.role))
         self._actions.read()
 
     def condemn(self, key: LotKey) -> None:
@@ -144,7 +146,7 @@ class Exits:
         """A bar has closed."""
         if self._refused or self._later:
             refused, self._refused = self._refused, set()
-            self._cover_later([*refused, *self._later])
+            self._cover_later(list(dict.fromkeys([*(key for key, _ in refused), *self._later])))
 
     def unprotected(self, leg: Leg) -> Decimal:
         """Held quantity of a leg that no take-profit stands for (no stop, where there are no take-profits)."""
@@ -161,6 +163,17 @@ class Exits:
         for key in keys:
             self._later.pop(key, None)
             self.cover(key)
+
+    def _cover(self, lot: Lot, takes: Sequence[WorkingOrder], stops: Sequence[WorkingOrder]) -> None:
+        """The stop first. What was refused waits, the other kind doesn't."""
+        if (lot.key, Role.STOP_LOSS) in self._refused:
+            self._take_back(lot, stops)
+        else:
+            self._stop(lot, stops)
+        if (lot.key, Role.TAKE_PROFIT) in self._refused:
+            self._take_back(lot, takes)
+        else:
+            self._take_profit(lot.key, takes)
 
     def _stop(self, lot: Lot, stops: Sequence[WorkingOrder]) -> None:
         match next_stop(lot, stops, self.instrument):
@@ -202,13 +215,18 @@ class Exits:
             if held is not None:
                 self._actions.submit(self._ledger.new_lot_close(held, part))
 
+    def _take_back(self, lot: Lot, exits: Sequence[WorkingOrder]) -> None:
+        """Nothing is sent for the lot now; what stands for more than it holds goes all the same."""
+        if uncovered(lot, exits) < 0 and all(order.status is not OrderStatus.CANCELING for order in exits):
+            self._cancel([order for order in exits if order.status is OrderStatus.OPEN][-1:])
+
     def _cancel(self, orders: Sequence[WorkingOrder]) -> None:
         for order in orders:
             if order.status is OrderStatus.OPEN and order.kind is not OrderKind.MARKET:
                 self._actions.cancel(order)
 
     def _may_cover(self, key: LotKey) -> bool:
-        return self._allowed(key.leg) and key not in self._refused and key not in self._later
+        return self._allowed(key.leg) and key not in self._later
 
     def _neighbours(self, key: LotKey) -> list[Lot]:
         """The leg's other lots that have a resting take-profit."""
