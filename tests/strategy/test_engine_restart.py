@@ -270,7 +270,7 @@ def test_it_runs_on_uvloop(tmp_path: Path) -> None:
 
 
 def _random_past(path: Path, seed: int) -> None:
-    """A book with entries, exits, partial fills and several fills at one time, in any order."""
+    """Entries, exits, stops, the venue's own closes, partial fills and several fills at one time, in any order."""
     chance = random.Random(seed)
     with desk(path, Faults(largest_tick_fill=D("0.004")), starting_balance=D(100_000)) as at:
         price = D(50_000)
@@ -278,11 +278,17 @@ def _random_past(path: Path, seed: int) -> None:
             leg, quantity = chance.choice(list(Leg)), D(chance.randint(2, 14)) / 1000
             distance = leg.sign * D(chance.randint(-3, 40)) / 10
             held = at.quantity(leg)
-            match chance.choice(["entry", "exit", "close", "cancel", "move"]) if number else "move":
+            kinds = ["entry", "exit", "stop", "close", "autoclose", "cancel", "move"]
+            match chance.choice(kinds) if number else "move":
                 case "entry":
                     at.limit(f"e{number}", leg, str(quantity), str(price - distance))
                 case "exit" if held:
                     at.limit(f"x{number}", leg, str(min(held, quantity)), str(price + distance), close=True)
+                case "stop" if held:
+                    at.stop(f"s{number}", leg, str(min(held, quantity)), str(price - distance))
+                case "autoclose" if held:
+                    close = chance.choice([at.book.liquidate, at.book.deleverage])
+                    close(leg, min(held, quantity), price)
                 case "close" if held:
                     at.market(f"m{number}", leg, str(min(held, quantity)), close=True)
                 case "cancel":

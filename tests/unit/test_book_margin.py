@@ -1,14 +1,19 @@
 """Margin, liquidation and deleveraging at the simulated venue, and transfers (F25, F33, F37)."""
 
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hedgegrid_api.v1alpha1 import MarginType
 from naut_hedgegrid.domain.values import Ending, Leg, OrderEnded
+from naut_hedgegrid.venues.sim.account import Account, Position
 from naut_hedgegrid.venues.sim.audit import Audit
-from tests.unit.book_parts import D, Desk, desk, fills, told
+from naut_hedgegrid.venues.sim.liquidation import LiquidationWatch
+from tests.unit.book_parts import D, Desk, desk, fills, rules, told
 
 LONG, SHORT = Leg.LONG, Leg.SHORT
 
@@ -123,6 +128,30 @@ def test_f37_what_is_needed_as_margin_can_not_be_withdrawn(at: Desk) -> None:
         at.book.transfer(D(-501))
     at.book.transfer(D(-500))
     assert at.book.account().transfers == 0
+
+
+quantities = st.decimals(0, 30, places=3)
+entries = st.decimals(20_000, 80_000, places=1)
+
+
+@given(
+    wallet=st.decimals(-5_000, 400_000, places=2),
+    long=quantities,
+    long_entry=entries,
+    short=quantities,
+    short_entry=entries,
+    marks=st.lists(entries, min_size=1, max_size=5),
+)
+def test_f25_the_watch_finds_what_the_definition_says_in_every_bracket(
+    wallet: Decimal, long: Decimal, long_entry: Decimal, short: Decimal, short_entry: Decimal, marks: list[Decimal]
+) -> None:
+    """Margin balance ≤ maintenance margin, with a position."""
+    positions = {LONG: Position(long, long * long_entry), SHORT: Position(short, short * short_entry)}
+    account, watch, venue = Account(wallet, positions=positions), LiquidationWatch(), rules()
+    for mark in marks:
+        short_of_it = wallet + account.unrealized(mark) <= account.maintenance_margin(venue.tiers, mark)
+        held = [leg for leg, position in positions.items() if position.quantity]
+        assert watch.used_up(account, venue, mark) == (held if short_of_it else [])
 
 
 @pytest.fixture

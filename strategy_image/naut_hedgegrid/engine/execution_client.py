@@ -174,7 +174,8 @@ class SimExecutionClient(ExecutionClient):
         total = money(standing.account.wallet)
         free = money(min(max(free_margin(standing, book.rules), ZERO), max(total, ZERO)))
         balance = AccountBalance(words.money(total), words.money(total - free), words.money(free))
-        maintenance = money(book.account().maintenance_margin or ZERO)
+        mark, tiers = standing.mark, book.rules.tiers
+        maintenance = ZERO if mark is None else money(standing.account.maintenance_margin(tiers, mark))
         initial = money(position_margin(standing, book.rules))
         margin = MarginBalance(words.money(initial), words.money(maintenance), words.instrument_id)
         self.generate_account_state([balance], [margin], True, standing.ts)
