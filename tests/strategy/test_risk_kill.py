@@ -1,6 +1,7 @@
 """The risk monitor at the venue: what trips, what doesn't, what stands until it is released."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -266,3 +267,38 @@ async def test_f38_latches_of_a_lost_store_come_back_with_the_document(make: Cal
     assert [latch.id for latch in rig.strategy.report().latches] == [latches[0]["id"]]
     assert rig.venue.submitted == []
     assert_flat(rig)
+
+
+def test_risk_a_margin_balance_used_up_trips_at_once(make: Callable[..., Rig]) -> None:
+    """Equity at or below 0 with a position: one sample is enough, whatever the limits."""
+    risk = {
+        "maxDrawdownPercent": 100,
+        "minLiquidationDistancePercent": 0.1,
+        "maxMarginRatio": 0.95,
+        "confirmations": 10,
+    }
+    rig = make(config=grid(**risk), venue=venue_file(startingBalance="2000", leverage=125), risk=True)
+    rig.quote(42000)
+    settle(rig, 12)
+    loaded(rig)
+    account = rig.book.account()
+    worse = replace(account, wallet=D(100), unrealized_pnl=D(-200))
+    rig.strategy._core.account = lambda: worse
+    rig.wait(1.2, step=0.1)
+    assert trip(rig).reason == "maxMarginRatio"
+    settle(rig)
+    assert_flat(rig)
+
+
+async def test_risk_a_limit_that_is_still_exceeded_trips_again_after_a_resume(make: Callable[..., Rig]) -> None:
+    rig = loaded(watched(make, maxPositionQuote="20000", action="haltEntries"))
+    settle(rig)
+    first = trip(rig)
+    assert first.reason == "maxPositionQuote"
+    await rig.strategy.resume(first.id, "both")
+    rig.pump()
+    assert trip(rig) is None
+    settle(rig, 6)
+    assert trip(rig).id != first.id
+    assert rig.resting(SHORT, opening=True) == {}
+    assert rig.position(LONG) == D("0.5")

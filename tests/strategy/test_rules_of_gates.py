@@ -376,6 +376,31 @@ def test_stale_f12_recovery_takes_a_minute_of_quotes(make: Callable[..., Rig]) -
     assert entries(rig) > 0
 
 
+@pytest.mark.parametrize(("field", "said"), [("mark_ts", "no mark price for"), ("trade_ts", "no trade for")])
+def test_stale_f12_an_old_mark_or_trade_stops_entries_though_quotes_come(
+    make: Callable[..., Rig], field: str, said: str
+) -> None:
+    rig = held(make)
+    old = rig.clock.ts
+    for number in range(26):
+        rig.clock.ts += 5 * SECOND
+        price = D(41900 + number % 2)
+        rig.market(price)
+        rig.strategy.on_quote(Quote(price, price, price, rig.clock.ts)._replace(**{field: old}))
+        rig.pump()
+    rig.timer()
+    assert entries(rig) == 0
+    assert said in rig.strategy.report().conditions[0].message
+    assert exits(rig, LONG) == rig.position(LONG)
+    for number in range(14):
+        rig.clock.ts += 5 * SECOND
+        price = D(41900 + number % 2)
+        rig.market(price)
+        rig.strategy.on_quote(Quote(price, price, price, rig.clock.ts)._replace(**{field: rig.clock.ts}))
+        rig.timer()
+    assert entries(rig) > 0, "a minute later"
+
+
 def test_stale_frozen_means_neither_price_nor_volume_changes(make: Callable[..., Rig]) -> None:
     """A market of bars that trades at one price is alive."""
     rig = make()
@@ -383,6 +408,10 @@ def test_stale_frozen_means_neither_price_nor_volume_changes(make: Callable[...,
     assert entries(rig) == 10
     close_bars(rig, 12, volume=lambda _: D(7))
     assert entries(rig) == 0
+    close_bars(rig, 1, volume=lambda _: D(8))
+    assert entries(rig) == 0, "recovers after three bars that say something"
+    close_bars(rig, 3, volume=lambda number: D(9 + number))
+    assert entries(rig) == 10
 
 
 def close_bars(rig: Rig, count: int, volume: Callable[[int], Decimal]) -> None:

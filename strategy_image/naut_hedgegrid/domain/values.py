@@ -178,6 +178,10 @@ class Quote(NamedTuple):
     ask: Decimal
     mark: Decimal
     ts: int
+    mark_ts: int | None = None
+    """Of the mark price; None where it comes with the quote."""
+    trade_ts: int | None = None
+    """Of the newest trade; None where the venue tells of none."""
 
     @property
     def mid(self) -> Decimal:

@@ -124,6 +124,10 @@ class GridCore:
         self.quote = quote
         self._clock.saw(quote.ts)
         self._freshness.on_price(quote.mid, quote.ts)
+        if quote.mark_ts is not None:
+            self._freshness.on_other("mark price", quote.mark_ts)
+        if quote.trade_ts is not None:
+            self._freshness.on_other("trade", quote.trade_ts)
         bar = self._bars.update(quote.mid, quote.ts)
         if bar is not None:
             self._on_bar(bar, quote, quote.mid)

@@ -19,6 +19,7 @@ class Freshness:
         self._newest: int | None = None
         self._price: Decimal | None = None
         self._volume: Decimal | None = None
+        self._others: dict[str, int] = {}
         self._moved = 0
         self._bad = False
         self._since = 0
@@ -36,15 +37,21 @@ class Freshness:
             self._since, self._bars = ts, 0
         self._newest = ts
         if price != self._price:
-            if ts - self._moved > self._frozen:
-                self._since, self._bars = ts, 0
-            self._price, self._moved = price, ts
+            self._price = price
+            self._move(ts)
 
     def on_volume(self, volume: Decimal | None, ts: int) -> None:
         """A bar says what was traded; None: nothing is known of it. A price that stands still while that changes isn't
         frozen."""
         if volume is not None and volume != self._volume:
-            self._volume, self._moved = volume, ts
+            self._volume = volume
+            self._move(ts)
+
+    def on_other(self, name: str, ts: int) -> None:
+        """Time of the newest mark price or trade, where the venue gives it apart from the quotes."""
+        if ts - self._others.get(name, ts) > self._limit:
+            self._since, self._bars = ts, 0
+        self._others[name] = ts
 
     def on_bar(self) -> None:
         """A bar has closed."""
@@ -56,7 +63,7 @@ class Freshness:
 
     def check(self, now: int) -> str | None:
         """Why the data can't be traded on, None where they can. `now` is market time."""
-        if not self._bad and now == self._newest == self._moved and not self._ended:
+        if not (self._bad or self._ended or self._others) and now == self._newest == self._moved:
             return None
         reason = self._present(now)
         if reason is not None:
@@ -77,7 +84,15 @@ class Freshness:
         age = now - (self._began if self._newest is None else self._newest)
         if age > self._limit:
             return f"no data for {age / SECOND:.0f} s"
+        for name, newest in self._others.items():
+            if now - newest > self._limit:
+                return f"no {name} for {(now - newest) / SECOND:.0f} s"
         if self._newest is None:
             return None
         still = now - self._moved
         return f"the price has not changed for {still / SECOND:.0f} s" if still > self._frozen else None
+
+    def _move(self, ts: int) -> None:
+        if ts - self._moved > self._frozen:
+            self._since, self._bars = ts, 0
+        self._moved = ts
