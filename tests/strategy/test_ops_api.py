@@ -376,3 +376,30 @@ async def test_many_callers_at_once_get_consistent_answers(pod: Served) -> None:
     report = await pod.get("/control")
     assert (report["appliedGeneration"], report["throttle"]["effective"]) == (40, 1.0), "the last generation wins"
     assert pod.strategy.errors == 0
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        b"GET /status HTTP/1.1\r\nHost: x\r\nX-A: " + b"a" * 200_000 + b"\r\n\r\n",
+        b"GET /status?" + b"a" * 200_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET /status HTTP/1.1\r\n" + b"X-A: b\r\n" * 50_000 + b"\r\n",
+        b"POST /flatten HTTP/1.1\r\nHost: x\r\nContent-Length: -5\r\n\r\n{}",
+        b"POST /flatten HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\nzzz\r\n",
+        b"\x00\xff" * 1_000 + b"\r\n\r\n",
+    ],
+    ids=["long header", "long query", "many headers", "negative length", "broken chunk", "no HTTP"],
+)
+async def test_f32_what_is_hardly_http_is_refused_by_the_server_which_goes_on(still: Served, request_: bytes) -> None:
+    before = core_of(await still.get("/control"))
+    reader, writer = await asyncio.open_connection("127.0.0.1", still.ops.api_port)
+    try:
+        writer.write(request_)
+        await writer.drain()
+        answer = await asyncio.wait_for(reader.read(200), 10)
+    except ConnectionError:
+        answer = b""
+    finally:
+        writer.close()
+    assert answer == b"" or answer.split(b" ", 2)[1] in {b"400", b"413", b"422", b"431"}, answer
+    assert core_of(await still.get("/control")) == before
