@@ -2,6 +2,7 @@
 
 import csv
 import gzip
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
@@ -39,10 +40,13 @@ class Funding:
         self._newest = next(settlements)
         self.due: Settlement | None = self._newest
         """The next to be booked; None after the last."""
+        self.due_ts: float = self._newest.ts
+        """Its time; without one, infinity."""
 
     def pass_on(self) -> None:
         """The one that is due has been booked."""
         self.due = next(self._settlements, None)
+        self.due_ts = math.inf if self.due is None else self.due.ts
         self._newest = self.due or self._newest
 
     def coming(self, now: int) -> Settlement:

@@ -113,6 +113,10 @@ class BacktestVenue:
         self._unanswered: set[str] = set()
         self._aside: deque[OrderEvent] = deque()
         self._reads: deque[tuple[int, int]] = deque()
+        self._waiting = False
+        """The strategy isn't done with what happened up to the last bar."""
+        self._stirred = True
+        """Something has happened to it since that was asked."""
         self._withdrawn: set[str] = set()
         """Being cancelled."""
 
@@ -120,6 +124,7 @@ class BacktestVenue:
 
     def submit(self, order: OrderRequest) -> None:
         """Send an order."""
+        self._stirred = True
         self._books.sent(order, self._now)
         self._unanswered.add(order.client_order_id)
         self._matching.send(order)
@@ -127,6 +132,7 @@ class BacktestVenue:
     def cancel(self, client_order_id: str) -> None:
         """Ask to cancel. It acts at once, though the matching only takes notice when it is done with the bar: what it
         fills of the order until then counts as cancelled (a stop, say, whose lot was closed earlier in the bar)."""
+        self._stirred = True
         if client_order_id in self._books.open:
             self._unanswered.add(client_order_id)
             self._withdrawn.add(client_order_id)
@@ -136,6 +142,7 @@ class BacktestVenue:
 
     def request_state(self, after_trade_id: int, after_funding_ts: int = 0) -> None:
         """Ask for the venue's state as it is once all commands sent so far have been answered."""
+        self._stirred = True
         self._reads.append((after_trade_id, after_funding_ts))
 
     def account(self) -> AccountState | None:
@@ -182,8 +189,7 @@ class BacktestVenue:
             while self._next_bar is not None and self._next_bar.ts <= bar.ts:
                 strategy.on_bar(self._next_bar)
                 self._next_bar = next(self._grid_bars, None)
-        if not strategy.idle:
-            # Something waits for an answer, or for time to pass.
+        if self._waiting:
             strategy.on_timer()
         if self._aside or self._reads:
             self._answer()
@@ -238,7 +244,8 @@ class BacktestVenue:
 
     def finish(self) -> None:
         """Everything that was still to be answered has been: book what belongs to the last bar."""
-        self._close_bar()
+        self._settle_before(self._now + 1)
+        self._curve.bar_over(self._books)
         self._strategy.on_stop()
 
     # -- inside
@@ -247,20 +254,25 @@ class BacktestVenue:
         """The market has got to a time; what lies between two bars goes by the earlier one."""
         if ts <= self._now:
             return
-        self._close_bar()
-        self._settle_before(ts)
+        if self._stirred or self._waiting:
+            # What was sent with the bar before has been answered: what still waits, waits for time to pass.
+            self._stirred = False
+            self._waiting = not self._strategy.idle
+        settles = self._funding.due_ts < ts
+        if self._mark is not None:
+            if settles:
+                self._settle_before(self._now + 1)
+            self._curve.bar_over(self._books)
+        if settles:
+            self._settle_before(ts)
         self._now = ts
         self._clock.saw(ts)
-
-    def _close_bar(self) -> None:
-        if self._mark is not None:
-            self._settle_before(self._now + 1)
-            self._curve.bar_over(self._books)
 
     def _settle_before(self, ts: int) -> None:
         while (due := self._funding.due) is not None and due.ts < ts:
             self._funding.pass_on()
             if self._mark is not None:
+                self._stirred = True
                 self._strategy.on_funding(self._books.settle(due.ts, due.rate, self._mark))
 
     def _at_bar(self, bar: Bar, limit: Decimal, quantity: Decimal) -> tuple[Decimal, Decimal]:
@@ -281,6 +293,7 @@ class BacktestVenue:
         self._tell(event)
 
     def _tell(self, event: OrderEvent) -> None:
+        self._stirred = True
         self._strategy.on_order_event(event)
         if self._aside or self._reads:
             self._answer()
