@@ -5,7 +5,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.bench import delivery, pod, startup
+from tests.bench import backtest, delivery, pod, startup
 from tests.bench.machine import machine
 from tests.bench.report import Results
 from tests.bench.rig import Rig
@@ -16,6 +16,8 @@ KILLS, STARTS = 200, 10
 QUICK_KILLS, QUICK_STARTS = 20, 2
 POD, QUICK_POD = (60.0, 500), (10.0, 50)
 """Seconds of an idle pod, requests of each kind to a busy one."""
+BACKTESTS, QUICK_BACKTESTS = 3, 1
+"""Runs of each measurement."""
 
 
 def main() -> int:
@@ -26,7 +28,12 @@ def main() -> int:
     parser.add_argument(
         "--pod", action="store_true", help="only a strategy's process, without a cluster; writes nothing"
     )
+    parser.add_argument("--backtest", action="store_true", help="only backtests, without a cluster; writes nothing")
     options = parser.parse_args()
+    runs = QUICK_BACKTESTS if options.quick else BACKTESTS
+    if options.backtest:
+        print(backtest.measure(runs, _say).page())
+        return 0
     if options.pod:
         print(pod.measure(*(QUICK_POD if options.quick else POD), _say).page())
         return 0
@@ -34,7 +41,8 @@ def main() -> int:
     kills, starts = (QUICK_KILLS, QUICK_STARTS) if options.quick else (KILLS, STARTS)
     try:
         alone = pod.measure(*(QUICK_POD if options.quick else POD), _say)
-        results = _measure(kills, starts, alone)
+        tested = backtest.measure(runs, _say)
+        results = _measure(kills, starts, alone, tested)
     except ClusterUnavailable as reason:
         print(f"error: {reason}", file=sys.stderr)
         return 1
@@ -48,7 +56,7 @@ def main() -> int:
     return 0
 
 
-def _measure(kills: int, starts: int, alone: pod.Pod) -> Results:
+def _measure(kills: int, starts: int, alone: pod.Pod, tested: backtest.Backtests) -> Results:
     with tempfile.TemporaryDirectory(prefix="hedgegrid-bench-") as folder:
         rig = Rig(Path(folder))
         here = machine("")
@@ -60,7 +68,7 @@ def _measure(kills: int, starts: int, alone: pod.Pod) -> Results:
             started = startup.measure(rig, starts, _say)
             _say(f"{kills} kills of a trading grid, and {kills} bare deliveries, in turns:")
             bare, killed = delivery.measure(rig, kills, _say)
-            return Results(here, bare, killed, started, rig.operator.process.rss_bytes(), alone)
+            return Results(here, bare, killed, started, rig.operator.process.rss_bytes(), alone, tested)
         finally:
             rig.cluster.stop()
 

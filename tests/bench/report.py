@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from tests.bench.backtest import Backtests
 from tests.bench.delivery import Bare, Kill
 from tests.bench.pod import Pod
 from tests.bench.samples import Distribution
@@ -53,6 +54,12 @@ operator's after the run.
 {pod}
 
 `python -m tests.bench --pod` measures this alone, without a cluster.
+
+## A month of backtest
+
+{backtest}
+
+`python -m tests.bench --backtest` measures this alone, without a cluster.
 """
 
 
@@ -67,6 +74,7 @@ class Results:
     operator_rss: int
     """Bytes."""
     pod: Pod
+    backtest: Backtests
 
     def delivery(self) -> dict[str, Distribution]:
         """Rows of the first table."""
@@ -108,6 +116,7 @@ class Results:
             "received_p50_against_bare": {"times": round(ratio, 3), "more_milliseconds": round(added, 3)},
             "commands_median": _median([it.commands for it in self.kills]),
             "pod": self.pod.plain(),
+            "backtest": self.backtest.plain(),
             "rss_bytes": {"operator": self.operator_rss, "pod": _median([it.rss for it in self.starts])},
         }
         return json.dumps(found, indent=2, ensure_ascii=False) + "\n"
@@ -125,6 +134,7 @@ class Results:
             pod_rss=_median([it.rss for it in self.starts]) / 2**20,
             operator_rss=self.operator_rss / 2**20,
             pod=self.pod.page(),
+            backtest=self.backtest.page(),
         )
 
 

@@ -103,7 +103,9 @@ def test_decimals_are_written_without_exponent(value: Decimal | None, digits: in
 
 @given(st.integers(-(10**18), 10**18))
 def test_whole_numbers_of_1e8_are_the_decimals_that_they_mean(units: int) -> None:
-    assert D(fixed(units)) == D(units) / 10**8
+    [text] = fixed([units])
+    assert D(text) == D(units) / 10**8
+    assert text == f"{D(units).scaleb(-8):f}"
 
 
 def test_times_are_utc_with_a_fraction_where_there_is_one() -> None:

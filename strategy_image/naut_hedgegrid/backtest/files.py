@@ -3,13 +3,14 @@
 import csv
 from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
+from itertools import chain, repeat
 from pathlib import Path
 
 from naut_hedgegrid.backtest.books import BacktestOrder
 from naut_hedgegrid.backtest.equity import Stretch
 from naut_hedgegrid.backtest.orders import role_name
 from naut_hedgegrid.backtest.table import BarTable
-from naut_hedgegrid.backtest.text import Times, fixed, plain
+from naut_hedgegrid.backtest.text import Times, exact, fixed, plain
 from naut_hedgegrid.domain.values import FundingSettled, Leg, OrderFilled
 
 FILLS = "trade_id,ts,client_order_id,leg,role,side,price,quantity,liquidity,commission,realized_pnl"
@@ -17,96 +18,130 @@ ORDERS = "client_order_id,leg,role,side,type,price,quantity,filled,status,create
 EQUITY = "ts,wallet,unrealized,equity,long_quantity,short_quantity,mark,live_entries"
 FUNDING = "ts,rate,mark,long,short"
 _PNL_DIGITS = 16
-_EXACT_DIGITS = 24
-"""Of prices, quantities and rates, which are as the venue and the files have them."""
+_ROWS = 10_000
 
 
 def write_fills(path: Path, fills: Iterable[OrderFilled], time: Times) -> None:
     """`fills.csv`: one row a fill, in order."""
-    _write(
-        path,
-        FILLS,
-        (
-            (
-                fill.trade_id,
-                time(fill.ts),
-                fill.client_order_id,
-                fill.leg.value,
-                role_name(fill.client_order_id),
-                fill.side.value,
-                fill.price,
-                fill.quantity,
-                "MAKER" if fill.maker else "TAKER",
-                plain(fill.commission),
-                plain(fill.realized_pnl, _PNL_DIGITS),
-            )
-            for fill in fills
-        ),
-    )
+    written = _Written()
+    _write(path, FILLS, (_fill(fill, written, time) for fill in fills))
 
 
 def write_orders(path: Path, orders: Iterable[BacktestOrder], time: Times) -> None:
     """`orders.csv`: one row an order, in the order of sending; the price of a stop is its trigger."""
-    _write(path, ORDERS, (_order(order, time) for order in orders))
+    written = _Written()
+    _write(path, ORDERS, (_order(order, written, time) for order in orders))
 
 
 def write_funding(path: Path, settlements: Iterable[FundingSettled], time: Times) -> None:
     """`funding.csv`: one row a settlement."""
-    _write(
-        path,
-        FUNDING,
-        (
-            (
-                time(it.ts),
-                plain(it.rate, _EXACT_DIGITS),
-                plain(it.mark, _EXACT_DIGITS),
-                plain(it.cash[Leg.LONG]),
-                plain(it.cash[Leg.SHORT]),
-            )
-            for it in settlements
-        ),
+    rows = (
+        (time(it.ts), exact(it.rate), exact(it.mark), exact(it.cash[Leg.LONG]), exact(it.cash[Leg.SHORT]))
+        for it in settlements
     )
+    _write(path, FUNDING, rows)
 
 
 def write_equity(path: Path, found: Sequence[Stretch], table: BarTable, time: Times) -> None:
     """`equity.csv`: one row a bar."""
+    marks = _Marks(table.tick)
     with path.open("w", encoding="utf-8", newline="") as file:
         file.write(EQUITY + "\n")
-        marks: dict[int, str] = {}
-        for stretch in found:
-            file.writelines(_equity_rows(stretch, table, time, marks))
+        for some in _portions(found):
+            file.write(_equity_rows(some, table, time, marks))
 
 
-def _equity_rows(stretch: Stretch, table: BarTable, time: Times, marks: dict[int, str]) -> Iterator[str]:
-    standing, wallet, first = stretch.standing, stretch.wallet, stretch.first
-    long, short = (plain(standing.quantity[leg], _EXACT_DIGITS) for leg in Leg)
-    held = f",{long},{short},"
-    end = f",{standing.live_entries}\n"
-    money = f",{fixed(wallet)},"
-    for ts, close, equity in zip(table.ts[first:], table.close[first:], stretch.equity, strict=False):
-        mark = marks.get(close)
-        if mark is None:
-            mark = marks[close] = f"{close * table.tick:f}"
-        yield f"{time(ts)}{money}{fixed(equity - wallet)},{fixed(equity)}{held}{mark}{end}"
+def _portions(found: Sequence[Stretch]) -> Iterator[list[Stretch]]:
+    """A good many rows at a time."""
+    some, rows = list[Stretch](), 0
+    for stretch in found:
+        some.append(stretch)
+        rows += len(stretch.equity)
+        if rows >= _ROWS:
+            yield some
+            some, rows = [], 0
+    if some:
+        yield some
 
 
-def _order(order: BacktestOrder, time: Times) -> tuple[object, ...]:
+def _equity_rows(some: Sequence[Stretch], table: BarTable, time: Times, marks: "_Marks") -> str:
+    """Column by column: what a stretch has in common is written once for all its rows."""
+    last = some[-1]
+    bars = slice(some[0].first, last.first + len(last.equity))
+    wallets, helds, ends, above = list[str](), list[str](), list[str](), list[int]()
+    for stretch, wallet in zip(some, fixed(stretch.wallet for stretch in some), strict=True):
+        standing, rows = stretch.standing, len(stretch.equity)
+        held = standing.quantity
+        wallets += [f",{wallet},"] * rows
+        helds += [f",{exact(held[Leg.LONG])},{exact(held[Leg.SHORT])},"] * rows
+        ends += [f",{standing.live_entries}\n"] * rows
+        above += [equity - stretch.wallet for equity in stretch.equity]
+    columns = (
+        time.all(table.ts[bars]),
+        wallets,
+        fixed(above),
+        repeat(","),
+        fixed(chain.from_iterable(stretch.equity for stretch in some)),
+        helds,
+        [marks[ticks] for ticks in table.close[bars]],
+        ends,
+    )
+    return "".join(chain.from_iterable(zip(*columns, strict=False)))
+
+
+def _fill(fill: OrderFilled, written: "_Written", time: Times) -> tuple[object, ...]:
+    return (
+        fill.trade_id,
+        time(fill.ts),
+        fill.client_order_id,
+        fill.leg,
+        role_name(fill.client_order_id),
+        fill.side,
+        fill.price,
+        written[fill.quantity],
+        "MAKER" if fill.maker else "TAKER",
+        exact(fill.commission),
+        plain(fill.realized_pnl, _PNL_DIGITS) if fill.realized_pnl else "0",
+    )
+
+
+def _order(order: BacktestOrder, written: "_Written", time: Times) -> tuple[object, ...]:
     request = order.request
-    price: Decimal | None = request.price if request.trigger_price is None else request.trigger_price
+    price = request.price if request.trigger_price is None else request.trigger_price
     return (
         request.client_order_id,
-        request.leg.value,
+        request.leg,
         role_name(request.client_order_id),
-        request.side.value,
-        request.kind.value,
-        plain(price, _EXACT_DIGITS),
-        plain(request.quantity, _EXACT_DIGITS),
-        plain(order.filled, _EXACT_DIGITS),
-        order.state.value,
+        request.side,
+        request.kind,
+        None if price is None else written[price],
+        written[request.quantity],
+        written[order.filled],
+        order.state,
         time(order.created),
         None if order.closed is None else time(order.closed),
         order.reason,
     )
+
+
+class _Written(dict[Decimal, str]):
+    """Decimals that come again and again, each written once."""
+
+    def __missing__(self, value: Decimal) -> str:
+        text = self[value] = exact(value)
+        return text
+
+
+class _Marks(dict[int, str]):
+    """Prices by their number of ticks, each written once."""
+
+    def __init__(self, tick: Decimal) -> None:
+        super().__init__()
+        self._tick = tick
+
+    def __missing__(self, ticks: int) -> str:
+        text = self[ticks] = f"{ticks * self._tick:f}"
+        return text
 
 
 def _write(path: Path, names: str, rows: Iterable[Sequence[object]]) -> None:

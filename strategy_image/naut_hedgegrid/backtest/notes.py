@@ -51,19 +51,17 @@ def liquidation_note(stretches: Sequence[Stretch], data: BarData, tiers: Sequenc
     """
     table = data.table
     ends = [*(stretch.first for stretch in stretches[1:]), bars]
-    highest = max(tier.mmr for tier in tiers)
+    highest = max(tier.mmr for tier in tiers) * table.tick * 10**MONEY_DIGITS
     for stretch, end in zip(stretches, ends, strict=True):
-        long, short = stretch.standing.quantity[Leg.LONG], stretch.standing.quantity[Leg.SHORT]
-        if not long and not short:
-            continue
+        held = stretch.standing.quantity
+        gross = held[Leg.LONG] + held[Leg.SHORT]
         marks = table.close[stretch.first : end]
-        for ticks in (min(marks), max(marks)):
-            mark = ticks * table.tick
-            place = marks.index(ticks)
+        if not gross or min(stretch.equity) > gross * highest * max(marks):
+            continue
+        for place in {marks.index(min(marks)), marks.index(max(marks))}:
+            mark = marks[place] * table.tick
             equity = Decimal(stretch.equity[place]).scaleb(-MONEY_DIGITS)
-            if equity > (long + short) * mark * highest:
-                continue
-            needed = sum((maintenance_margin(quantity * mark, tiers) for quantity in (long, short)), ZERO)
+            needed = sum((maintenance_margin(quantity * mark, tiers) for quantity in held.values()), ZERO)
             if equity <= needed:
                 return (
                     f"The margin balance fell to {equity:,.2f} at {Times()(table.ts[stretch.first + place])}, the "

@@ -1,19 +1,10 @@
 """What the files call an order."""
 
 from naut_hedgegrid.domain.values import Role
-from naut_hedgegrid.grid.ids import parse
 
-_NAMES = {role: role.name for role in Role}
+_NAMES = {role.value: role.name for role in Role}
 
 
 def role_name(client_order_id: str) -> str:
-    """ENTRY, TAKE_PROFIT, STOP_LOSS or FLATTEN.
-
-    Raises:
-        ValueError: it is no id of a grid.
-    """
-    _, owner, *_ = client_order_id.split("-")
-    identity = parse(client_order_id, owner)
-    if identity is None:
-        raise ValueError(f"{client_order_id} is no client order id of a grid")
-    return _NAMES[identity.role]
+    """ENTRY, TAKE_PROFIT, STOP_LOSS or FLATTEN, by the letter in the id of an order of a grid (see `grid.ids`)."""
+    return _NAMES[client_order_id.rsplit("-", 2)[1][0]]

@@ -75,20 +75,27 @@ def run(
     )
     carrier.connect(venue)
     engine = engine_for(file, words, carrier, fill)
-    bars = _engine_bars(table, carrier.bar_type, words)
-    while carrier.failure is None and (portion := list(islice(bars, _PORTION))):
-        engine.add_data(portion)
-        engine.run(streaming=True)
-        engine.clear_data()
-        progress(curve.bars)
-    if carrier.failure is not None:
-        raise carrier.failure
+    for done in fed(engine, table, carrier.bar_type, words):
+        if carrier.failure is not None:
+            raise carrier.failure
+        progress(done)
     engine.end()
     venue.finish()
-    progress(curve.bars)
     outcome = Outcome(books, curve, _balance(engine, words))
     engine.dispose()
     return outcome
+
+
+def fed(engine: BacktestEngine, table: BarTable, bar_type: BarType, words: Translation) -> Iterator[int]:
+    """Run an engine through bars, portion by portion; how many are done, after each."""
+    bars, done = _engine_bars(table, bar_type, words), 0
+    while portion := list(islice(bars, _PORTION)):
+        done += len(portion)
+        engine.add_data(portion)
+        del portion
+        engine.run(streaming=True)
+        engine.clear_data()
+        yield done
 
 
 def _engine_bars(table: BarTable, bar_type: BarType, words: Translation) -> Iterator[EngineBar]:

@@ -41,6 +41,7 @@ svg path.up { fill: var(--gain) } svg path.down { fill: var(--fall) }
 .cursor { stroke: var(--soft); stroke-width: 1 }
 .legend i { display: inline-block; width: 9px; height: 9px; border-radius: 50%; margin: 0 5px 0 12px }
 .legend .out { opacity: .45; transform: scale(.7) }
+svg + table { margin-top: 12px }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums }
 th { color: var(--soft); font-weight: 500; font-size: 12px }
 th, td { padding: 4px 10px; text-align: right; border-bottom: 1px solid var(--rule); white-space: nowrap }
@@ -50,7 +51,7 @@ tr:last-child td { border-bottom: 0 }
 .gain { color: var(--gain) } .fall { color: var(--fall) }
 details > summary { cursor: pointer; color: var(--soft); margin-top: 10px }
 #tip { position: fixed; display: none; pointer-events: none; background: var(--card); border: 1px solid var(--rule);
-  border-radius: 8px; padding: 7px 11px; font-size: 12px; box-shadow: 0 4px 16px #0003; white-space: pre;
+  border-radius: 8px; padding: 7px 11px; font: 12px/1.5 ui-monospace, Menlo, Consolas, monospace; box-shadow: 0 4px 16px #0003; white-space: pre;
   font-variant-numeric: tabular-nums; z-index: 1 }
 footer { color: var(--soft); font-size: 12px; margin-top: 22px }
 """

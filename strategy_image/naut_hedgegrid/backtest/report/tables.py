@@ -23,11 +23,9 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]], *, words: int = 1)
 
 def money(value: Decimal, digits: int = 2, *, signed: bool = False) -> str:
     """An amount, coloured by its sign where it is a profit or a loss."""
-    text = f"{value:{'+' if signed else ''},.{digits}f}"
-    if not signed:
-        return text
-    # A rounded nothing has no sign.
-    kind = "gain" if value > 0 else "fall" if value < 0 else ""
+    if not signed or not value:
+        return f"{value:,.{digits}f}"
+    text, kind = f"{value:+,.{digits}f}", "gain" if value > 0 else "fall"
     return f'<span class="{kind}">{text.replace("-", "−")}</span>'
 
 
