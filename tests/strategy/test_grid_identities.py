@@ -124,9 +124,13 @@ class Grid(RuleBasedStateMachine):
 
     @rule(moves=st.lists(st.integers(-40, 40), min_size=1, max_size=5))
     def bars(self, moves: list[int]) -> None:
+        """Re-centres and changes of regime among them: where nothing fills they cost no exit."""
         for move in moves:
             self._move(move)
+            before, held = self._covered(), {leg: self.rig.position(leg) for leg in Leg}
             self.rig.bar(self.price)
+            if held == {leg: self.rig.position(leg) for leg in Leg}:
+                self._none_lost(before)
 
     @rule(seconds=st.floats(0.1, 4))
     def time(self, seconds: float) -> None:
@@ -159,7 +163,7 @@ class Grid(RuleBasedStateMachine):
         before = self._covered()
         self.throttle = throttle
         self._document()
-        assert all(self._covered()[key] >= quantity for key, quantity in before.items())
+        self._none_lost(before)
 
     @rule(loss=st.sampled_from([None, "3", "50"]), action=st.sampled_from(["haltEntries", "flattenBoth"]))
     def limit(self, loss: str | None, action: str) -> None:
@@ -227,13 +231,31 @@ class Grid(RuleBasedStateMachine):
         self.rig.strategy.halt()
         self.rig.pump()
         if self.rig.strategy.idle and not self.rig.strategy._core.loops:
-            assert all(self._covered()[key] >= quantity for key, quantity in before.items())
+            self._none_lost(before)
             assert all(self.rig.resting(leg, opening=True) == {} for leg in Leg)
         self.rig.crash()
         self.rig.boot()
         self.rig.quote(self.price)
 
+    @rule(changed=st.sampled_from([{"step_bps": 40}, {"levels_long": 3}, {"base_qty": D("0.006")}]))
+    def configure(self, changed: dict[str, Any]) -> None:
+        """A rollout: another grid goes on with the exits of the one before."""
+        before = self._covered()
+        self.rig.crash()
+        grid = self.rig.config.grid.model_copy(update=changed)
+        self.rig.config = self.rig.config.model_copy(update={"grid": grid})
+        self.rig.boot()
+        self._none_lost(before)
+        self.rig.quote(self.price)
+
     # -- what holds
+
+    def _none_lost(self, before: Counter[tuple[Leg, bool]]) -> None:
+        after = self._covered()
+        assert all(after[key] >= quantity for key, quantity in before.items() if key[0] not in self._flattened())
+
+    def _flattened(self) -> set[Leg]:
+        return set(self.rig.strategy._core.loops)
 
     def _exits(self) -> set[str]:
         """Ids of open orders that close, of legs that aren't flattened."""
