@@ -8,10 +8,10 @@ import pytest
 
 from naut_hedgegrid.backtest.books import BacktestOrder
 from naut_hedgegrid.backtest.clock import MarketClock
-from naut_hedgegrid.backtest.funding import constant_rate
+from naut_hedgegrid.backtest.funding import Funding, constant_rate
 from naut_hedgegrid.backtest.table import BarTable
 from naut_hedgegrid.engine.backtest_engine import FillRule
-from naut_hedgegrid.engine.backtest_run import run
+from naut_hedgegrid.engine.backtest_run import Market, run
 from naut_hedgegrid.grid.records import Snapshot
 from naut_hedgegrid.store.null import NullStore
 from naut_hedgegrid.strategies.hedge_grid_v1.entries import Entries
@@ -24,7 +24,7 @@ D = Decimal
 MINUTE = 60_000_000_000
 
 
-def market(seed: int, bars: int = 3000) -> BarTable:
+def market_of(seed: int, bars: int = 3000) -> BarTable:
     """A walk in ticks of 0.1 that jumps now and then."""
     chance, table, price = random.Random(seed), BarTable(D("0.1"), D("0.001")), 420_000
     for number in range(1, bars + 1):
@@ -42,7 +42,7 @@ def market(seed: int, bars: int = 3000) -> BarTable:
 
 
 def played(seed: int, **groups: Any) -> tuple[list[BacktestOrder], object, object]:
-    table, file, clock = market(seed), venue_file(filters={"maxOrders": 1000}), MarketClock(START)
+    table, file, clock = market_of(seed), venue_file(filters={"maxOrders": 1000}), MarketClock(START)
     strategy = HedgeGridV1(
         strategy_file(baseQty="0.01", **groups),
         instrument_of(file),
@@ -55,7 +55,8 @@ def played(seed: int, **groups: Any) -> tuple[list[BacktestOrder], object, objec
         backtest=True,
     )
     strategy.attach_kill_switch(RiskMonitor(file.tiers, file.margin_type, file.leverage))
-    outcome = run(strategy, file, table, constant_rate(D("0.0001"), 8, START), FillRule.TOUCH, clock)
+    funding = Funding(constant_rate(D("0.0001"), 8, START), 8)
+    outcome = run(strategy, file, Market(table, funding), FillRule.TOUCH, clock)
     assert strategy.errors == 0
     trip = strategy.report().trip
     kept = {rule: (figure.limit, figure.trips) for rule, figure in strategy.risk_figures().items()}
