@@ -51,7 +51,8 @@ tr:last-child td { border-bottom: 0 }
 .gain { color: var(--gain) } .fall { color: var(--fall) }
 details > summary { cursor: pointer; color: var(--soft); margin-top: 10px }
 #tip { position: fixed; display: none; pointer-events: none; background: var(--card); border: 1px solid var(--rule);
-  border-radius: 8px; padding: 7px 11px; font: 12px/1.5 ui-monospace, Menlo, Consolas, monospace; box-shadow: 0 4px 16px #0003; white-space: pre;
+  border-radius: 8px; padding: 7px 11px; font: 12px/1.5 ui-monospace, Menlo, Consolas, monospace;
+  box-shadow: 0 4px 16px #0003; white-space: pre;
   font-variant-numeric: tabular-nums; z-index: 1 }
 footer { color: var(--soft); font-size: 12px; margin-top: 22px }
 """
