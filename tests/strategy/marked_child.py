@@ -20,7 +20,7 @@ from naut_hedgegrid.engine.gateway import EngineGateway
 from naut_hedgegrid.runners import process as runner_process
 from naut_hedgegrid.runners import run_sim
 from naut_hedgegrid.store.sqlite import SqliteStore
-from naut_hedgegrid.strategies.hedge_grid_v1 import strategy as strategies
+from naut_hedgegrid.strategies.hedge_grid_v1 import custody
 from naut_hedgegrid.strategies.hedge_grid_v1.strategy import HedgeGridV1
 from naut_hedgegrid.venues.sim.changes import Changes as BookChanges
 from naut_hedgegrid.venues.sim.ledger import Ledger
@@ -110,7 +110,7 @@ def live(life: Life) -> None:
     os.dup2(log, 2)
     _mark(_Marks(life))
     # A process that waits a second for its first verdict on risk would be killed as well, only later.
-    strategies.SAMPLE_SECONDS = 0.05
+    custody.SAMPLE_SECONDS = 0.05
     run_sim.sys.argv = [run_sim.PROGRAM, *life.arguments]
     os._exit(run_sim.main())
 

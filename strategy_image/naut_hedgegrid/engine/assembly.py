@@ -97,6 +97,9 @@ def _execution_config(latency_ms: int) -> LiveExecutionEngineConfig:
         # What has ended is in the book's file; the engine needs it no longer.
         purge_closed_orders_interval_mins=_PURGE_MINUTES,
         purge_closed_orders_buffer_mins=_PURGE_MINUTES,
+        # With a position that it forgets, it forgets its snapshots too: one for each time that the leg was flat.
+        purge_closed_positions_interval_mins=_PURGE_MINUTES,
+        purge_closed_positions_buffer_mins=0,
         purge_account_events_interval_mins=_PURGE_MINUTES,
         purge_account_events_lookback_mins=_PURGE_MINUTES,
     )
