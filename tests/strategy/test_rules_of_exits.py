@@ -327,11 +327,24 @@ def test_r20_a_stop_is_resized_though_the_lot_s_take_profit_waits_after_a_refusa
     """The take-profit was refused and waits for the next bar; meanwhile the venue closes a part of the lot."""
     rig = make(config=strategy_file(stopLossSteps=3))
     rig.quote(42000)
-    refuse(rig, Refusal(-1008, "Server is currently overloaded."), OrderKind.LIMIT)
+    refuse(rig, Refusal(-4016, "Limit price can't be higher than a value."), OrderKind.LIMIT)
     rig.quote(41895)
     assert (stops(rig), takes(rig)) == ({D(41580): D("0.010")}, {})
     rig.happen(lambda book: book.deleverage(LONG, D("0.004"), D(41895)))
     assert (stops(rig), takes(rig)) == ({D(41580): D("0.006")}, {})
     rig.bar(41900)
     assert (stops(rig), takes(rig)) == ({D(41580): D("0.006")}, {D(42105): D("0.006")})
+    rig.check()
+
+
+def test_r13_an_exit_refused_for_a_passing_reason_is_sent_again_in_a_moment(make: Callable[..., Rig]) -> None:
+    rig = make(config=strategy_file(execution={"barSeconds": 1800, "staleDataSeconds": 3600}))
+    rig.quote(42000)
+    refuse(rig, Refusal(-1008, "Server is currently overloaded."), OrderKind.LIMIT)
+    rig.quote(41895)
+    assert takes(rig) == {}
+    rig.wait(0.5)
+    assert takes(rig) == {}
+    rig.wait(1)
+    assert takes(rig) == {D(42105): D("0.010")}, "long before the bar's close"
     rig.check()

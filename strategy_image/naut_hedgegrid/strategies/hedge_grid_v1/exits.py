@@ -4,6 +4,7 @@ Rules R13 to R16. A lot whose stop can't rest at the venue (it would trigger at 
 at market instead: its take-profits are taken back first, so that nothing is closed twice.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 
@@ -25,6 +26,8 @@ from naut_hedgegrid.strategies.hedge_grid_v1.actions import Actions
 CANT_REST = ("-2021", "-4142", "-4045")
 """Codes that refuse a stop for good: it would trigger at once, or the limit of conditional orders is reached."""
 _EXITS = (Role.TAKE_PROFIT, Role.STOP_LOSS)
+PASSING = ("-1000", "-1001", "-1003", "-1007", "-1008", "-1015")
+"""Codes that say nothing of the order: the venue is busy, or we ask too much of it."""
 _PAUSES = (1.0, 1.0, 2.0, 2.0, 5.0)
 """Seconds until a lot is covered again whose market close came to nothing, or whose exits are taken away again and
 again; the last one for ever. Other exits that were refused wait for the next bar."""
@@ -47,7 +50,9 @@ class Exits:
         self._actions = actions
         self._allowed = allowed
         self._now = now
-        self._refused: set[tuple[LotKey, Role]] = set()
+        self._refused: dict[tuple[LotKey, Role], float] = {}
+        """Exits that were refused, and from when on they may be tried again, monotonic seconds; infinity: with the next
+        bar."""
         """Exits that wait for the next bar."""
         self._condemned: set[LotKey] = set()
         """Lots to be closed at market."""
@@ -109,15 +114,16 @@ class Exits:
             self._actions.submit(self._ledger.new_take_profit(lot, quantity, order.price, post_only=False))
 
     def on_refused(self, order: WorkingOrder, reason: str) -> None:
-        """The venue refused an exit: a stop that can't rest becomes a market close (R16), anything else is tried again
-        with the next bar, once it is read how things are."""
+        """The venue refused an exit: a stop that can't rest becomes a market close (R16), one that was refused for a
+        passing reason is tried again in a moment, anything else with the next bar, once it is read how things are."""
         if order.role is Role.STOP_LOSS and order.kind is OrderKind.MARKET:
             self.pause(order.lot)
         elif order.role is Role.STOP_LOSS and reason.startswith(CANT_REST):
             self.condemn(order.lot)
             return
         else:
-            self._refused.add((order.lot, order.role))
+            passing = reason.startswith(PASSING)
+            self._refused[order.lot, order.role] = self._in_a_moment(order.lot) if passing else math.inf
         self._actions.read()
 
     def condemn(self, key: LotKey) -> None:
@@ -133,19 +139,28 @@ class Exits:
 
     def pause(self, key: LotKey) -> None:
         """Cover a lot only in a moment: what is sent for it comes to nothing, or is taken away again and again."""
+        self._later[key] = self._in_a_moment(key)
+
+    def _in_a_moment(self, key: LotKey) -> float:
+        """When to try again, monotonic seconds: later each time that a lot has to wait."""
         count = self._pauses[key] = self._pauses.get(key, 0) + 1
-        self._later[key] = self._now() + _PAUSES[min(count, len(_PAUSES)) - 1]
+        return self._now() + _PAUSES[min(count, len(_PAUSES)) - 1]
 
     def on_timer(self) -> None:
         """Go on with lots that have waited long enough."""
         if self._later:
             now = self._now()
             self._cover_later([key for key, at in self._later.items() if now >= at])
+        if self._refused:
+            now = self._now()
+            for refused in [refused for refused, at in self._refused.items() if now >= at]:
+                del self._refused[refused]
+                self.cover(refused[0])
 
     def retry_refused(self) -> None:
         """A bar has closed."""
         if self._refused or self._later:
-            refused, self._refused = self._refused, set()
+            refused, self._refused = self._refused, {}
             self._cover_later(list(dict.fromkeys([*(key for key, _ in refused), *self._later])))
 
     @property
