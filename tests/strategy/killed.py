@@ -290,10 +290,13 @@ class Killed:
             theirs = [tuple(map(str, _fill(fill))) for fill in booked]
             if fills != theirs:
                 return f"fills: venue {theirs}, store {fills}"
-            funding = {row[0]: D(row[1]) + D(row[2]) for row in db.execute("select ts, long, short from funding")}
-            payments: dict[int, Decimal] = {}
-            for payment in audit.funding():
-                payments[payment.ts] = payments.get(payment.ts, ZERO) + payment.amount
+            query = "select ts, long, short from funding"
+            funding = {
+                (ts, leg): D(cash)
+                for ts, long, short in db.execute(query)
+                for leg, cash in ((Leg.LONG, long), (Leg.SHORT, short))
+            }
+            payments = {(payment.ts, payment.leg): payment.amount for payment in audit.funding()}
             if funding != payments:
                 return f"funding: venue {payments}, store {funding}"
             row = db.execute("select value from entries where name = 'totals'").fetchone()
