@@ -8,7 +8,18 @@ from collections.abc import Callable
 from decimal import Decimal
 
 from nautilus_trader.model import Bar as EngineBar
-from nautilus_trader.model import BarType, ClientOrderId, LiquiditySide, OmsType, Price, Quantity, StrategyId
+from nautilus_trader.model import (
+    BarType,
+    ClientOrderId,
+    LimitOrder,
+    LiquiditySide,
+    MarketOrder,
+    OmsType,
+    Price,
+    Quantity,
+    StopMarketOrder,
+    StrategyId,
+)
 from nautilus_trader.model import OrderAccepted as EngineAccepted
 from nautilus_trader.model import OrderCanceled as EngineCanceled
 from nautilus_trader.model import OrderCancelRejected as EngineCancelRejected
@@ -22,7 +33,6 @@ from nautilus_trader.trading import Strategy, StrategyConfig
 from naut_hedgegrid.backtest.books import OrderState
 from naut_hedgegrid.backtest.venue import BacktestVenue
 from naut_hedgegrid.domain.values import ZERO, OrderKind, OrderRequest, Side
-from naut_hedgegrid.engine.execution_client import EngineOrder
 from naut_hedgegrid.engine.translation import ORDER_SIDES, Translation
 from naut_hedgegrid.venues.sim import refusals
 
@@ -154,7 +164,7 @@ class Carrier(Strategy):
         except Exception as error:  # noqa: BLE001  raised again when the engine has returned
             self.failure = error
 
-    def _in_engine_words(self, order: OrderRequest) -> EngineOrder:
+    def _in_engine_words(self, order: OrderRequest) -> LimitOrder | MarketOrder | StopMarketOrder:
         """Exits that rest are not reduce-only here: the engine would resize each to the whole position."""
         factory, instrument_id, side = self.order_factory, self._words.instrument_id, ORDER_SIDES[order.side]
         identity, quantity = ClientOrderId(order.client_order_id), self._quantity(order.quantity)
