@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from naut_hedgegrid.runners.backtest import Options, parse
-from naut_hedgegrid.runners.backtest_job import job
+from naut_hedgegrid.runners.backtest_job import BacktestError, job
 from naut_hedgegrid.runners.progress import Progress
+from naut_hedgegrid.strategies.hedge_grid_v1.core import GridCore
 from tests.strategy import backtest_markets as markets
 from tests.strategy.test_backtest_ledger import TERMS, configured
 
@@ -213,3 +214,18 @@ def test_a_run_that_the_venue_would_have_ended_says_so(tmp_path: Path) -> None:
     out = io.StringIO()
     job(parse(arguments(tmp_path, files, tmp_path / "bars.csv")), out, io.StringIO())
     assert "the venue would have liquidated, this run went on" in out.getvalue()
+
+
+def test_a_run_with_errors_in_the_strategy_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The strategy stops its entries and goes on; figures of such a run are worth nothing."""
+    markets.write(tmp_path / "bars.csv", markets.calm(20))
+
+    def broken(*_: object) -> None:
+        raise KeyError("lost")
+
+    monkeypatch.setattr(GridCore, "on_bar", broken)
+    with pytest.raises(BacktestError, match="20 errors in the strategy's callbacks"):
+        job(
+            parse(arguments(tmp_path, configured(tmp_path, TERMS), tmp_path / "bars.csv")), io.StringIO(), io.StringIO()
+        )
+    assert not (tmp_path / "out").exists()
