@@ -16,6 +16,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from tests.strategy.backtest_markets import Bar
+
 F = Fraction
 LEGS = {"LONG": 1, "SHORT": -1}
 CENT = F(1, 10**8)
@@ -57,8 +59,8 @@ class Terms:
 class Ledger:
     """The files of a run."""
 
-    def __init__(self, folder: Path, bars: list[tuple[datetime, Fraction, Fraction, Fraction, Fraction]]) -> None:
-        """`bars` are (end, open, high, low, close), on the tick."""
+    def __init__(self, folder: Path, bars: list[Bar]) -> None:
+        """`bars` on the tick."""
         self.summary: dict[str, Any] = json.loads((folder / "summary.json").read_text())
         self.fills, self.orders = rows(folder / "fills.csv"), rows(folder / "orders.csv")
         self.equity, self.funding = rows(folder / "equity.csv"), rows(folder / "funding.csv")
@@ -135,14 +137,19 @@ class Ledger:
             assert abs(F(fill["realized_pnl"]) - profit) <= F(1, 2 * 10**16), fill
 
     def check_ranges(self, terms: Terms) -> None:
-        """No maker fill outside of its bar; `through`: the price went beyond it, in the bar or on the way to it."""
+        """No maker fill outside of its bar, nor of more than was traded; `through`: the price went beyond it."""
         ends = [bar[0] for bar in self.bars]
+        filled: dict[tuple[str, str], Fraction] = defaultdict(F)
         for fill in self.fills:
             if fill["liquidity"] == "TAKER":
                 continue
             place = bisect_right(ends, moment(fill["ts"])) - 1
-            end, _, high, low, _ = self.bars[place]
+            end, _, high, low, _, volume = self.bars[place]
             assert end == moment(fill["ts"])
+            filled[fill["ts"], fill["client_order_id"]] += F(fill["quantity"])
+            # A quarter for each of open, high, low and close, at least the smallest quantity.
+            most = max(volume, 4 * F("0.001")) if volume else F(0)
+            assert filled[fill["ts"], fill["client_order_id"]] <= most, fill
             assert low <= F(fill["price"]) <= high, fill
             limit = F(self.by_id[fill["client_order_id"]]["price"])
             beyond = terms.tick if terms.through else 0

@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from fractions import Fraction
 from pathlib import Path
 
-type Bar = tuple[datetime, Fraction, Fraction, Fraction, Fraction]
+type Bar = tuple[datetime, Fraction, Fraction, Fraction, Fraction, Fraction]
+"""End, open, high, low, close, volume."""
 type Row = tuple[int, int, int, int, int, str]
 """Minute, open, high, low, close in tenths, volume."""
 
@@ -113,7 +114,7 @@ def write(path: Path, rows: list[Row]) -> list[Bar]:
         end = datetime.fromtimestamp(T0 + 60 * minute, UTC)
         open_, high, low, close = tenths
         lines.append(f"{end:%Y-%m-%d %H:%M:%S},{open_ / 10},{high / 10},{low / 10},{close / 10},{volume}")
-        bars.append((end, Fraction(open_, 10), Fraction(high, 10), Fraction(low, 10), Fraction(close, 10)))
+        bars.append((end, *(Fraction(price, 10) for price in (open_, high, low, close)), Fraction(volume)))
     text = "\n".join([*lines, ""])
     path.write_bytes(gzip.compress(text.encode()) if path.suffix == ".gz" else text.encode())
     return bars

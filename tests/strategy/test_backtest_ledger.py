@@ -116,6 +116,7 @@ def month() -> list[markets.Bar]:
             -(-F(row["high"]) // tick) * tick,
             F(row["low"]) // tick * tick,
             nearest(F(row["close"])),
+            F(row["volume"]),
         )
         for row in found
     ]

@@ -17,6 +17,7 @@ from naut_hedgegrid.backtest.books import Books, OrderState
 from naut_hedgegrid.backtest.clock import MarketClock
 from naut_hedgegrid.backtest.curve import Curve
 from naut_hedgegrid.backtest.funding import Funding
+from naut_hedgegrid.backtest.shelf import Matching, Shelf
 from naut_hedgegrid.domain.ports import TradingStrategy
 from naut_hedgegrid.domain.values import (
     AccountState,
@@ -47,22 +48,6 @@ class BarStrategy(TradingStrategy, Protocol):
         ...
 
 
-class Matching(Protocol):
-    """What carries commands to the matching. It answers later, never within the call."""
-
-    def send(self, order: OrderRequest) -> None:
-        """Send an order."""
-        ...
-
-    def withdraw(self, client_order_id: str) -> None:
-        """Cancel an order that the venue holds."""
-        ...
-
-    def undo(self, order: OrderRequest, quantity: Decimal) -> None:
-        """Take a fill back that counts as never done; nothing is reported of it."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class Feed:
     """What a run is fed with."""
@@ -88,7 +73,7 @@ class BacktestVenue:
     def __init__(
         self,
         strategy: BarStrategy,
-        matching: Matching,
+        engine: Matching,
         books: Books,
         curve: Curve,
         clock: MarketClock,
@@ -96,13 +81,16 @@ class BacktestVenue:
         terms: Terms,
     ) -> None:
         self._strategy = strategy
-        self._matching = matching
+        self.shelf = Shelf(engine, self)
+        """Goes between us and the engine."""
         self._books = books
         self._curve = curve
         self._clock = clock
         self._funding = feed.funding
         self._bars = feed.bars
-        self._bar = self._coming = next(feed.bars)
+        self._bar = next(feed.bars)
+        self._coming: Bar | None = self._bar
+        """The bar that is matched next, or just now; None after the last."""
         self._grid_bars = feed.grid_bars
         self._next_bar = None if feed.grid_bars is None else next(feed.grid_bars, None)
         self._maker_rate = terms.maker_rate
@@ -127,16 +115,16 @@ class BacktestVenue:
         self._stirred = True
         self._books.sent(order, self._now)
         self._unanswered.add(order.client_order_id)
-        self._matching.send(order)
+        self.shelf.send(order)
 
     def cancel(self, client_order_id: str) -> None:
-        """Ask to cancel. It acts at once, though the matching only takes notice when it is done with the bar: what it
+        """Ask to cancel. It acts at once, though the engine only takes notice when it is done with the bar: what it
         fills of the order until then counts as cancelled (a stop, say, whose lot was closed earlier in the bar)."""
         self._stirred = True
         if client_order_id in self._books.open:
             self._unanswered.add(client_order_id)
-            self._withdrawn.add(client_order_id)
-            self._matching.withdraw(client_order_id)
+            if self.shelf.withdraw(client_order_id):
+                self._withdrawn.add(client_order_id)
         else:
             self._aside.append(CancelRejected(client_order_id, str(UNKNOWN_ORDER), self._now))
 
@@ -176,11 +164,12 @@ class BacktestVenue:
         Raises:
             RuntimeError: another bar was due; the matching has left one out.
         """
-        bar = self._bar = self._coming
-        if bar.ts != ts:
-            raise RuntimeError(f"the matching is at {ts} where the bar of {bar.ts} is due: it has left one out")
-        self._coming = next(self._bars, bar)
+        bar = self._coming
+        if bar is None or bar.ts != ts:
+            due = "none" if bar is None else f"that of {bar.ts}"
+            raise RuntimeError(f"the matching is at the bar of {ts}, where {due} is due: it has left one out")
         self._reach(ts)
+        self._bar, self._coming = bar, next(self._bars, None)
         self._mark = bar.close
         strategy = self._strategy
         if self._grid_bars is None:
@@ -191,6 +180,7 @@ class BacktestVenue:
                 self._next_bar = next(self._grid_bars, None)
         if self._waiting:
             strategy.on_timer()
+        self.shelf.ends(bar, self._coming)
         if self._aside or self._reads:
             self._answer()
 
@@ -209,7 +199,7 @@ class BacktestVenue:
             return
         books = self._books
         if maker:
-            bar = self._coming if ts == self._coming.ts else self._bar
+            bar = self._coming if self._coming is not None and ts == self._coming.ts else self._bar
             if not bar.low <= price <= bar.high:
                 price, commission = self._at_bar(bar, price, quantity)
         fill = books.filled(client_order_id, quantity, price, commission, ts, maker=maker)
@@ -217,9 +207,15 @@ class BacktestVenue:
             self._tell(fill)
             return
         self._unanswered.discard(client_order_id)
+        self.shelf.over(client_order_id)
         self._tell(fill)
         if books.orders[client_order_id].state is OrderState.EXPIRED:
             self._tell(OrderEnded(client_order_id, Ending.EXPIRED, ts))
+
+    def leaves(self, client_order_id: str) -> Decimal:
+        """Quantity still to be filled."""
+        order = self._books.orders[client_order_id]
+        return order.request.quantity - order.filled
 
     def cut(self, client_order_id: str, quantity: Decimal) -> None:
         """A market close asked for more than is held: it will only close that."""
@@ -229,6 +225,7 @@ class BacktestVenue:
         """An order was refused."""
         ts = self._now if ts is None else ts
         self._books.ended(client_order_id, OrderState.REJECTED, reason, ts)
+        self.shelf.over(client_order_id)
         self._answered(OrderRejected(client_order_id, reason, post_only, ts))
 
     def ended(self, client_order_id: str, state: OrderState, ts: int) -> None:
@@ -236,6 +233,7 @@ class BacktestVenue:
         if self._books.orders[client_order_id].state is state:
             return
         self._books.ended(client_order_id, state, "", ts)
+        self.shelf.over(client_order_id)
         self._answered(OrderEnded(client_order_id, _ENDINGS[state], ts))
 
     def cancel_rejected(self, client_order_id: str, reason: str, ts: int) -> None:
@@ -267,6 +265,8 @@ class BacktestVenue:
             self._settle_before(ts)
         self._now = ts
         self._clock.saw(ts)
+        if self._coming is not None:
+            self.shelf.begins(self._coming)
 
     def _settle_before(self, ts: int) -> None:
         while (due := self._funding.due) is not None and due.ts < ts:
@@ -284,7 +284,7 @@ class BacktestVenue:
 
     def _filled_too_late(self, client_order_id: str, quantity: Decimal, ts: int) -> None:
         order = self._books.orders[client_order_id]
-        self._matching.undo(order.request, quantity)
+        self.shelf.undo(order.request, quantity)
         if order.state is OrderState.OPEN:
             self.ended(client_order_id, OrderState.CANCELED, ts)
 
@@ -297,6 +297,7 @@ class BacktestVenue:
         self._strategy.on_order_event(event)
         if self._aside or self._reads:
             self._answer()
+        self.shelf.answer()
 
     def _answer(self) -> None:
         while self._aside:

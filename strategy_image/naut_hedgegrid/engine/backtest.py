@@ -108,7 +108,7 @@ class Carrier(Strategy):
 
     def on_order_accepted(self, event: EngineAccepted) -> None:
         """An order was taken."""
-        self._guarded(lambda venue: venue.accepted(event.client_order_id.value, event.ts_event))
+        self._guarded(lambda venue: venue.shelf.accepted(event.client_order_id.value, event.ts_event))
 
     def on_order_filled(self, event: EngineFilled) -> None:
         """An order was filled, at least in part."""
@@ -116,7 +116,7 @@ class Carrier(Strategy):
         if identity in self._undone:
             return
         self._guarded(
-            lambda venue: venue.filled(
+            lambda venue: venue.shelf.filled(
                 identity,
                 event.last_qty.as_decimal(),
                 event.last_px.as_decimal(),
@@ -135,24 +135,26 @@ class Carrier(Strategy):
         post_only = event.due_post_only
         reason = _in_venue_words(event.reason, post_only=post_only)
         self._guarded(
-            lambda venue: venue.rejected(event.client_order_id.value, reason, event.ts_event, post_only=post_only)
+            lambda venue: venue.shelf.rejected(event.client_order_id.value, reason, event.ts_event, post_only=post_only)
         )
 
     def on_order_denied(self, event: EngineDenied) -> None:
         """An order was refused on its way."""
-        self._guarded(lambda venue: venue.rejected(event.client_order_id.value, event.reason, post_only=False))
+        self._guarded(lambda venue: venue.shelf.rejected(event.client_order_id.value, event.reason, post_only=False))
 
     def on_order_canceled(self, event: EngineCanceled) -> None:
         """An order was cancelled."""
-        self._guarded(lambda venue: venue.ended(event.client_order_id.value, OrderState.CANCELED, event.ts_event))
+        self._guarded(lambda venue: venue.shelf.ended(event.client_order_id.value, OrderState.CANCELED, event.ts_event))
 
     def on_order_expired(self, event: EngineExpired) -> None:
         """An order has expired."""
-        self._guarded(lambda venue: venue.ended(event.client_order_id.value, OrderState.EXPIRED, event.ts_event))
+        self._guarded(lambda venue: venue.shelf.ended(event.client_order_id.value, OrderState.EXPIRED, event.ts_event))
 
     def on_order_cancel_rejected(self, event: EngineCancelRejected) -> None:
         """An order that was to be cancelled isn't there any more."""
-        self._guarded(lambda venue: venue.cancel_rejected(event.client_order_id.value, event.reason, event.ts_event))
+        self._guarded(
+            lambda venue: venue.shelf.cancel_rejected(event.client_order_id.value, event.reason, event.ts_event)
+        )
 
     # -- inside
 
