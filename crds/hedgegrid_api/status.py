@@ -53,6 +53,17 @@ class ThrottleStatus(Message):
     """When the pod took the present value."""
 
 
+class Escalated(Message):
+    """Restarts of a pod that didn't take the kill switch."""
+
+    restarts: int
+    """Pods deleted for it since the kill switch was engaged."""
+    pod_uid: Annotated[str, Field(alias="podUID")]
+    """The last one that was deleted."""
+    time: AwareDatetime
+    """When that was."""
+
+
 class KillSwitchStatus(Message):
     """Kill switch as the operator and the pod know it."""
 
@@ -76,6 +87,8 @@ class KillSwitchStatus(Message):
     """Deliveries tried since it was asked for."""
     last_error: str | None = None
     """Why the last delivery or closing failed."""
+    escalated: Escalated | None = None
+    """What spec.escalation has done; gone when the kill switch is released."""
     legs: LegReports | None = None
     """Leg by leg, as the pod reports them."""
 

@@ -38,6 +38,8 @@ __all__ = [
     "Account",
     "Deletion",
     "DeletionPolicy",
+    "Escalation",
+    "EscalationAction",
     "Execution",
     "Exits",
     "Fees",
@@ -147,6 +149,23 @@ class Deletion(Model):
     """Block: keep the object and go on trying. Orphan: give up, stop the pod and say in an Event what is left."""
 
 
+class EscalationAction(StrEnum):
+    """What is done about a pod that doesn't take the kill switch."""
+
+    NONE = "None"
+    RESTART_POD = "RestartPod"
+
+
+class Escalation(Model):
+    """What happens when the pod can't be told of the kill switch, or of the flatten of a deletion."""
+
+    after_seconds: Annotated[Integer, Field(ge=5, le=3600)] = 30
+    """How long the pod may fail to take it before it is restarted, in seconds."""
+    action: EscalationAction = EscalationAction.NONE
+    """None: it is sent again and again, and a person has to see to the pod. RestartPod: the pod is deleted, with its
+    grace period and at most 3 times until the kill switch is released; it comes back halted and takes the kill."""
+
+
 class HedgeGridSpec(Model):
     """How a hedge-mode grid is to be. Every field is a level, none is a command."""
 
@@ -227,6 +246,8 @@ class HedgeGridSpec(Model):
     rearm: Annotated[Integer, Field(ge=0, le=2**31 - 1)] = 0
     """A higher value releases risk trips and what was engaged through the pod's API. It only grows. Takes effect
     without a restart."""
+    escalation: Escalation = Escalation()
+    """What happens when the kill switch can't be delivered. Takes effect without a restart."""
     sim: Sim | None = None
     """Market and venue of mode sim; absent: the defaults of its fields. Immutable."""
     image: Image = Image()
@@ -256,6 +277,11 @@ NAME_RULE: dict[str, Json] = {
 }
 """CEL rule of the whole object: names that its children can carry."""
 
+
+def _wide(name: str, path: str, *, kind: str = "string") -> dict[str, Json]:
+    return {"name": name, "type": kind, "priority": 1, "jsonPath": path}
+
+
 PRINTER_COLUMNS: tuple[dict[str, Json], ...] = (
     {"name": "Instrument", "type": "string", "jsonPath": ".spec.instrument"},
     {"name": "Mode", "type": "string", "jsonPath": ".spec.mode"},
@@ -267,7 +293,14 @@ PRINTER_COLUMNS: tuple[dict[str, Json], ...] = (
     {"name": "Net", "type": "string", "jsonPath": ".status.telemetry.netQuote"},
     {"name": "PnL", "type": "string", "jsonPath": ".status.telemetry.pnl.total"},
     {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"},
+    _wide("Reason", '.status.conditions[?(@.type=="Ready")].reason'),
+    _wide("Trip", ".status.control.trip.reason"),
+    _wide("Regime", ".status.telemetry.regime"),
+    _wide("Orders", ".status.telemetry.openOrders", kind="integer"),
+    _wide("Pod", ".status.podName"),
+    _wide("Config", ".status.configHash"),
+    _wide("Message", '.status.conditions[?(@.type=="Ready")].message'),
 )
-"""What `kubectl get hg` shows."""
+"""What `kubectl get hg` shows; those of priority 1 only with `-o wide`."""
 
 SCOPE: Literal["Namespaced"] = "Namespaced"

@@ -220,6 +220,9 @@ ACCEPTED = (
     ),
     Accepted("storage", {"storage": {"size": "500M", "storageClassName": "fast"}}),
     Accepted("storage-ephemeral", {"storage": {"ephemeral": True}}),
+    Accepted("escalation-empty", {"escalation": {}}),
+    Accepted("escalation", {"escalation": {"afterSeconds": 5, "action": "RestartPod"}}),
+    Accepted("escalation-none", {"escalation": {"afterSeconds": 3600, "action": "None"}}),
     Accepted("deletion-empty", {"deletion": {}}),
     Accepted("deletion", {"deletion": {"policy": "Flatten", "timeoutSeconds": 0, "onTimeout": "Orphan"}}),
 )
@@ -294,6 +297,7 @@ REFUSED = (
     _not_among("sim.market", "random", "synthetic", "replay"),
     _not_among("deletion.policy", "Orphan", "Flatten"),
     _not_among("deletion.onTimeout", "Delete", "Block", "Orphan"),
+    _not_among("escalation.action", "Delete", "None", "RestartPod"),
     _not_among("placement.policy", "asymmetric", "symmetric", "throttledCounter", "coreAndScalp"),
     _not_among("marginType", "CROSS", "CROSSED", "ISOLATED"),
     _not_among("risk.action", "flattenLong", "haltEntries", "flattenBoth"),
@@ -335,6 +339,7 @@ REFUSED = (
     *_out_of("sim.fundingIntervalHours", 1, 24, 0, 25),
     *_out_of("sim.filters.maxOrders", 20, 10000, 19, 10001),
     *_out_of("sim.filters.maxConditionalOrders", 20, 10000, 19, 10001),
+    *_out_of("escalation.afterSeconds", 5, 3600, 4, 3601),
     *_out_of("deletion.timeoutSeconds", 0, 3600, -1, 3601),
     # The API server cuts a fractional bound to its whole part where the value is whole.
     Refused("scale-zero", {"grid.qtyScale": 0}, ("spec.grid.qtyScale", "must be 0.1 to 3; not 0")),
@@ -643,6 +648,14 @@ PATCHED = (
     Patched("levels", {}, {"grid": {"levelsLong": 0}}),
     Patched("image", {}, {"image": {"tag": "v2"}}),
     Patched("deletion", {}, {"deletion": {"timeoutSeconds": 10}}),
+    Patched("escalation", {}, {"escalation": {"action": "RestartPod"}}),
+    Patched("escalation-off", {"escalation.action": "RestartPod"}, {"escalation": None}),
+    Patched(
+        "escalation-after-text",
+        {},
+        {"escalation": {"afterSeconds": "30s"}},
+        ("spec.escalation.afterSeconds", "must be of type integer"),
+    ),
     Patched("defaults-come-back", {"exits.takeProfitSteps": 7}, {"exits": None}),
     Patched(
         "step-against-recenter",

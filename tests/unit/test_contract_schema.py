@@ -57,8 +57,11 @@ def test_names() -> None:
     assert spec["names"]["categories"] == ["hedgegrid"]
     assert spec["scope"] == "Namespaced"
     assert version()["subresources"] == {"status": {}}
-    columns = [column["name"] for column in version()["additionalPrinterColumns"]]
-    assert columns == ["Instrument", "Mode", "Phase", "Ready", "Kill", "State", "Throttle", "Net", "PnL", "Age"]
+    columns: dict[int, list[str]] = {0: [], 1: []}
+    for column in version()["additionalPrinterColumns"]:
+        columns[column.get("priority", 0)].append(column["name"])
+    assert columns[0] == ["Instrument", "Mode", "Phase", "Ready", "Kill", "State", "Throttle", "Net", "PnL", "Age"]
+    assert columns[1] == ["Reason", "Trip", "Regime", "Orders", "Pod", "Config", "Message"]
 
 
 def test_schema_is_structural() -> None:
@@ -72,7 +75,8 @@ def test_schema_is_structural() -> None:
 
 def test_defaults_of_groups_are_those_of_their_fields() -> None:
     groups = [node for node in nodes(root()) if node.get("type") == "object" and "default" in node]
-    assert len(groups) == 9  # exits, regime, placement, funding, execution, risk, storage, sim.filters, sim.fees
+    # exits, regime, placement, funding, execution, risk, escalation, storage, sim.filters, sim.fees
+    assert len(groups) == 10
     for group in groups:
         inner = {name: item["default"] for name, item in group["properties"].items() if "default" in item}
         assert group["default"] == inner
