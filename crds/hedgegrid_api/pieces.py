@@ -138,28 +138,41 @@ class KeyedList:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """An object of which nothing is checked here; an annotation for fields of type dict."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return handler(source)
+
+    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> Schema:
+        return {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+
+
 LABEL_VALUE = Written(
     r"^[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$",
     "a label value: at most 63 letters, digits, '-', '_' and '.', beginning and ending with a letter or digit",
     max_length=63,
 )
 
+_QUALIFIED_NAME = r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$"
+
+QUALIFIED_NAME = Written(
+    _QUALIFIED_NAME, "a key like kubernetes.io/arch: an optional DNS name with '/', and a name", max_length=317
+)
+
 _METADATA_KEY = Written(
-    r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$",
+    _QUALIFIED_NAME,
     "a label key outside hedgegrid.io/ and app.kubernetes.io/, which are the operator's own",
     max_length=317,
     refused=r"^([a-z0-9.-]+[.])?hedgegrid[.]io/|^app[.]kubernetes[.]io/",
 )
 
-LABELS = KeyedMap(
-    _METADATA_KEY,
-    Written(
-        r"^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$",
-        LABEL_VALUE.meaning,
-        max_length=63,
-    ),
-    max_items=64,
-)
+MAYBE_EMPTY_LABEL_VALUE = Written(r"^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$", LABEL_VALUE.meaning, max_length=63)
+
+LABELS = KeyedMap(_METADATA_KEY, MAYBE_EMPTY_LABEL_VALUE, max_items=64)
+
+NODE_LABELS = KeyedMap(QUALIFIED_NAME, MAYBE_EMPTY_LABEL_VALUE, max_items=64)
 
 ANNOTATIONS = KeyedMap(
     _METADATA_KEY, Written(r"(?s)^.*$", "a text of at most 4096 characters", max_length=4096), max_items=64

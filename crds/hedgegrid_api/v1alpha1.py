@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from hedgegrid_api.pieces import LABEL_VALUE
-from hedgegrid_api.pod import Image, Json, LocalObjectReference, Pod, PullPolicy, Resources
+from hedgegrid_api.pod import Affinity, Image, Json, LocalObjectReference, Pod, PullPolicy, Resources, Toleration
 from hedgegrid_api.risk import Risk, RiskAction
 from hedgegrid_api.rules import Rule, Written, formatted
 from hedgegrid_api.simulation import Fees, Filters, Market, Replay, Sim, SimMarket, VenueTerms
@@ -36,6 +36,7 @@ __all__ = [
     "SCOPE",
     "STRATEGY_RULES",
     "Account",
+    "Affinity",
     "Deletion",
     "DeletionPolicy",
     "Escalation",
@@ -67,6 +68,9 @@ __all__ = [
     "Sim",
     "SimMarket",
     "Storage",
+    "Toleration",
+    "Update",
+    "UpdateStrategy",
     "VenueTerms",
 ]
 
@@ -123,6 +127,26 @@ class Storage(Model):
     """Storage class of the claim; absent: the cluster's default."""
     ephemeral: Flag = False
     """true: no claim, and everything is lost with the pod. Only for mode sim."""
+
+
+class UpdateStrategy(StrEnum):
+    """When a changed pod template may restart the pod."""
+
+    WHEN_FLAT = "WhenFlat"
+    IMMEDIATE = "Immediate"
+    MANUAL = "Manual"
+
+
+class Update(Model):
+    """When a change that the running pod can't take over restarts it."""
+
+    strategy: UpdateStrategy = UpdateStrategy.WHEN_FLAT
+    """WhenFlat: as soon as both legs are flat and no kill is under way; evictions are refused until then. Immediate: at
+    once, exits kept; evictions pass. Manual: when the annotation hedgegrid.io/rollout names the revision that the
+    condition Progressing shows; evictions are refused while not flat."""
+    max_wait_seconds: Annotated[Integer, Field(ge=0, le=2592000)] = 0
+    """With WhenFlat: after waiting for so long, in seconds, the pod is restarted with its exits kept; 0 waits for
+    ever."""
 
 
 class DeletionPolicy(StrEnum):
@@ -258,6 +282,9 @@ class HedgeGridSpec(Model):
     """Additions to the strategy pod. They can't override what the operator sets."""
     storage: Storage = Storage()
     """The volume of the store: latches, ladder and, in mode sim, the venue's book. Immutable."""
+    update: Update = Update()
+    """When a change that the running pod can't take over restarts it. Until then the pod keeps its revision, through
+    crash and eviction. A restart cancels entries; exits and positions stay at the venue."""
     deletion: Deletion | None = None
     """What `kubectl delete` does before the object goes; absent: the defaults of its fields."""
 

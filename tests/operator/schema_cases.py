@@ -218,6 +218,32 @@ ACCEPTED = (
             },
         },
     ),
+    Accepted(
+        "pod-placement",
+        {
+            "pod": {
+                "nodeSelector": {"kubernetes.io/arch": "amd64", "disk": ""},
+                "tolerations": [
+                    {"operator": "Exists"},
+                    {"key": "dedicated", "value": "trading", "effect": "NoSchedule"},
+                    {"key": "a.example.com/b", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 0},
+                ],
+                "affinity": {
+                    "nodeAffinity": {
+                        "requiredDuringSchedulingIgnoredDuringExecution": {
+                            "nodeSelectorTerms": [{"matchExpressions": [{"key": "zone", "operator": "Exists"}]}]
+                        }
+                    },
+                    "podAffinity": {},
+                    "podAntiAffinity": {"anything": ["goes", {"here": 1}]},
+                },
+                "priorityClassName": "trading.high",
+            }
+        },
+    ),
+    Accepted("update-empty", {"update": {}}),
+    Accepted("update-most", {"update": {"strategy": "Manual", "maxWaitSeconds": 2592000}}),
+    Accepted("update-immediate", {"update": {"strategy": "Immediate", "maxWaitSeconds": 0}}),
     Accepted("storage", {"storage": {"size": "500M", "storageClassName": "fast"}}),
     Accepted("storage-ephemeral", {"storage": {"ephemeral": True}}),
     Accepted("escalation-empty", {"escalation": {}}),
@@ -296,6 +322,7 @@ REFUSED = (
     _not_among("killSwitch", "flatten", "none", "haltEntries", "flattenLong", "flattenShort", "flattenBoth"),
     _not_among("sim.market", "random", "synthetic", "replay"),
     _not_among("deletion.policy", "Orphan", "Flatten"),
+    _not_among("update.strategy", "OnDelete", "WhenFlat", "Immediate", "Manual"),
     _not_among("deletion.onTimeout", "Delete", "Block", "Orphan"),
     _not_among("escalation.action", "Delete", "None", "RestartPod"),
     _not_among("placement.policy", "asymmetric", "symmetric", "throttledCounter", "coreAndScalp"),
@@ -329,6 +356,7 @@ REFUSED = (
     *_out_of("execution.postOnlyRetries", 0, 10, -1, 11),
     *_out_of("execution.staleDataSeconds", 5, 3600, 4, 3601),
     *_out_of("throttle", 0, 1, -0.1, 1.01),
+    *_out_of("update.maxWaitSeconds", 0, 2592000, -1, 2592001),
     *_out_of("rearm", 0, 2147483647, -1, 2147483648),
     *_out_of("sim.seed", 0, 9007199254740992, -1, 9007199254740994),
     *_out_of("sim.annualVolatility", 0, 10, -0.1, 10.5),
@@ -571,6 +599,51 @@ REFUSED = (
         {"pod": {"resources": {"requests": {"cpu": 0.5}}}},
         ("spec.pod.resources.requests", "must be of type integer,string"),
     ),
+    Refused(
+        "node-label-key",
+        {"pod": {"nodeSelector": {"a b": "c"}}},
+        ("spec.pod.nodeSelector", "a key like kubernetes.io/arch", 'not ["a b"]'),
+    ),
+    Refused(
+        "node-label-value",
+        {"pod": {"nodeSelector": {"a": "b c"}}},
+        ("spec.pod.nodeSelector[a]", "label value", 'not "b c"'),
+    ),
+    Refused(
+        "toleration-of-nothing",
+        {"pod": {"tolerations": [{"value": "x"}]}},
+        ("spec.pod.tolerations[0].key", "a toleration without key needs operator: Exists"),
+    ),
+    Refused(
+        "toleration-value-of-any",
+        {"pod": {"tolerations": [{"key": "a", "operator": "Exists", "value": "x"}]}},
+        ("spec.pod.tolerations[0].value", "no meaning with operator: Exists", "remove one of them"),
+    ),
+    Refused(
+        "toleration-time-without-effect",
+        {"pod": {"tolerations": [{"key": "a", "tolerationSeconds": 5}]}},
+        ("spec.pod.tolerations[0].tolerationSeconds", "tolerationSeconds needs effect: NoExecute"),
+    ),
+    Refused(
+        "toleration-effect",
+        {"pod": {"tolerations": [{"key": "a", "effect": "Evict"}]}},
+        ('spec.pod.tolerations[0].effect: Unsupported value: "Evict"', '"NoExecute"'),
+    ),
+    Refused(
+        "toleration-key",
+        {"pod": {"tolerations": [{"key": "a b"}]}},
+        ("spec.pod.tolerations[0].key", "a key like kubernetes.io/arch", 'not "a b"'),
+    ),
+    Refused(
+        "affinity-text",
+        {"pod": {"affinity": {"nodeAffinity": "zone"}}},
+        ("spec.pod.affinity.nodeAffinity", "must be of type object"),
+    ),
+    Refused(
+        "priority-class-name",
+        {"pod": {"priorityClassName": "Very High"}},
+        ("spec.pod.priorityClassName", "the name of a priority class", 'not "Very High"'),
+    ),
     # Storage.
     *(
         Refused(
@@ -596,9 +669,10 @@ REFUSED = (
             ("risk.maxDrawDownPercent", 10),
             ("regime.ema_fast", 5),
             ("marginMode", "CROSSED"),
-            ("pod.nodeSelector", {"a": "b"}),
+            ("pod.nodeName", "a"),
+            ("pod.affinity.hostAffinity", {}),
             ("account.credentialsSecretRef", {"name": "keys"}),
-            ("update", {"strategy": "Manual"}),
+            ("update.maxWait", 60),
         )
     ),
 )
@@ -647,6 +721,8 @@ PATCHED = (
     Patched("step", {}, {"grid": {"stepBps": 30}}),
     Patched("levels", {}, {"grid": {"levelsLong": 0}}),
     Patched("image", {}, {"image": {"tag": "v2"}}),
+    Patched("update", {}, {"update": {"strategy": "Immediate"}}),
+    Patched("placement-of-the-pod", {}, {"pod": {"nodeSelector": {"a": "b"}, "tolerations": [{"operator": "Exists"}]}}),
     Patched("deletion", {}, {"deletion": {"timeoutSeconds": 10}}),
     Patched("escalation", {}, {"escalation": {"action": "RestartPod"}}),
     Patched("escalation-off", {"escalation.action": "RestartPod"}, {"escalation": None}),

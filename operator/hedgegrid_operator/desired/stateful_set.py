@@ -97,6 +97,7 @@ def _template(grid: GridRef, spec: HedgeGridSpec, config_hash: str, defaults: Im
         "containers": [_container(grid, spec, defaults)],
         "volumes": [*volumes, *(volume for volume in spec.pod.volumes if volume["name"] not in taken)],
     }
+    pod |= _placement(spec)
     if spec.image_pull_secrets:
         pod["imagePullSecrets"] = [{"name": secret.name} for secret in spec.image_pull_secrets]
     return {
@@ -154,9 +155,25 @@ def _container(grid: GridRef, spec: HedgeGridSpec, defaults: ImageDefaults) -> J
     }
 
 
+def _placement(spec: HedgeGridSpec) -> Json:
+    """Where the pod may run; only what the spec says, so that nothing else changes the template."""
+    wanted = spec.pod.model_dump(
+        mode="json",
+        by_alias=True,
+        exclude_none=True,
+        include={"node_selector", "tolerations", "affinity", "priority_class_name"},
+    )
+    return {name: value for name, value in wanted.items() if value}
+
+
 def _merged(ours: list[Json], theirs: list[Any], key: str) -> list[Json]:
-    taken = {item[key] for item in ours}
-    return [*ours, *(item for item in theirs if item[key] not in taken)]
+    taken = {_same(item[key]) for item in ours}
+    return [*ours, *(item for item in theirs if _same(item[key]) not in taken)]
+
+
+def _same(text: str) -> str:
+    """A name or a path without the slash at its end, which the kubelet doesn't see."""
+    return text.rstrip("/")
 
 
 def _resources(spec: HedgeGridSpec) -> Json:
