@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 from enum import StrEnum
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self, cast
 
 from pydantic import (
     AfterValidator,
@@ -192,9 +192,16 @@ SignedDecimal = Annotated[
 """A decimal that people write: a string without exponent, at most 32 characters."""
 
 
+_LARGEST_EXPONENT = 64
+_SMALLEST_EXPONENT = -128
+
+
 def _finite(value: Decimal) -> Decimal:
     if not value.is_finite():
         raise ValueError(f"{value} is not a finite decimal number")
+    # `1e999999999` is ten characters here and a gigabyte when it is written out.
+    if value.adjusted() > _LARGEST_EXPONENT or cast("int", value.as_tuple().exponent) < _SMALLEST_EXPONENT:
+        raise ValueError(f"not between 1e{_SMALLEST_EXPONENT} and 1e{_LARGEST_EXPONENT}")
     return value
 
 
@@ -207,7 +214,7 @@ def _not_negative(value: Decimal) -> Decimal:
 _TEXT = WithJsonSchema({"type": "string"})
 
 UnsignedFigure = Annotated[Decimal, AfterValidator(_finite), AfterValidator(_not_negative), _SERIAL, _TEXT]
-"""A decimal ≥ 0 that a program computed, of any length; a string on the wire."""
+"""A decimal ≥ 0 that a program computed, up to 1e64; a string on the wire."""
 
 SignedFigure = Annotated[Decimal, AfterValidator(_finite), _SERIAL, _TEXT]
-"""A decimal that a program computed, of any length; a string on the wire."""
+"""A decimal that a program computed, up to 1e64; a string on the wire."""

@@ -6,12 +6,14 @@ from enum import StrEnum
 from typing import Self
 
 import aiohttp
-from pydantic import ValidationError
 
-from hedgegrid_api.control import ControlDocument, ControlReport, Refusal
+from hedgegrid_api.control import ControlDocument, ControlReport
+from hedgegrid_api.text import shown
+from hedgegrid_operator.control.answer import NoAnswerError, read_body, report_in
 
 API_PORT = 8080
-_JSON = {"Content-Type": "application/json"}
+# No answer is ever unpacked: a small one could become a huge one.
+_JSON = {"Content-Type": "application/json", "Accept-Encoding": "identity"}
 
 
 class Failure(StrEnum):
@@ -28,17 +30,6 @@ class PodUnreachableError(Exception):
     def __init__(self, failure: Failure, message: str) -> None:
         super().__init__(message)
         self.failure = failure
-
-
-class DocumentRefusedError(Exception):
-    """The pod holds something newer, or another object's document (409), or can't accept this one (422)."""
-
-    def __init__(self, reason: str, message: str, held: ControlReport | None) -> None:
-        super().__init__(message)
-        self.reason = reason
-        """uid, generation, epoch or invalid."""
-        self.held = held
-        """What the pod holds; None when it didn't say."""
 
 
 def operator_key(master: bytes, uid: str) -> str:
@@ -59,7 +50,9 @@ class PodClient:
         connector = aiohttp.TCPConnector(
             limit=0, keepalive_timeout=self._keep_alive, ttl_dns_cache=None, use_dns_cache=False
         )
-        self._session = aiohttp.ClientSession(connector=connector, timeout=self._timeout, trust_env=False)
+        self._session = aiohttp.ClientSession(
+            connector=connector, timeout=self._timeout, trust_env=False, auto_decompress=False
+        )
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -78,33 +71,28 @@ class PodClient:
         if self._session is None:
             raise RuntimeError("the client isn't open")
         host = f"[{address}]" if ":" in address else address
-        headers = {"X-API-Key": operator_key(self._master_key, uid), **_JSON}
+        key = operator_key(self._master_key, uid)
         try:
+            # A redirect would take the key elsewhere.
             async with self._session.request(
-                verb, f"http://{host}:{API_PORT}/control", data=body, headers=headers
+                verb,
+                f"http://{host}:{API_PORT}/control",
+                data=body,
+                headers={"X-API-Key": key, **_JSON},
+                allow_redirects=False,
             ) as response:
-                return _answer(response.status, await response.read())
+                if response.status in {401, 403}:
+                    told = f"the pod doesn't accept the operator's key ({response.status})"
+                    raise PodUnreachableError(Failure.UNAUTHORIZED, told)
+                return report_in(response.status, await read_body(response.content), uid=uid, key=key)
+        except NoAnswerError as error:
+            raise PodUnreachableError(Failure.CONNECTION_REFUSED, str(error)) from None
         except TimeoutError as error:
             raise PodUnreachableError(Failure.TIMEOUT, f"no answer within {self._timeout.total:g} s") from error
         except aiohttp.ClientConnectorError as error:
             why = error.os_error.strerror or str(error.os_error)
             raise PodUnreachableError(Failure.CONNECTION_REFUSED, f"{host}:{API_PORT}: {why}") from error
         except (aiohttp.ClientError, OSError) as error:
-            raise PodUnreachableError(Failure.CONNECTION_REFUSED, str(error) or type(error).__name__) from error
-
-
-def _answer(status: int, body: bytes) -> ControlReport:
-    text = body[:200].decode(errors="replace")
-    try:
-        if status == 409:
-            refusal = Refusal.model_validate_json(body)
-            raise DocumentRefusedError(refusal.reason, refusal.message, refusal.held)
-        if status == 422:
-            raise DocumentRefusedError("invalid", text, None)
-        if status in {401, 403}:
-            raise PodUnreachableError(Failure.UNAUTHORIZED, f"the pod doesn't accept the operator's key ({status})")
-        if status != 200:
-            raise PodUnreachableError(Failure.CONNECTION_REFUSED, f"HTTP status {status}: {text}")
-        return ControlReport.model_validate_json(body)
-    except ValidationError as error:
-        raise PodUnreachableError(Failure.CONNECTION_REFUSED, f"not an answer of the control API: {error}") from error
+            raise PodUnreachableError(
+                Failure.CONNECTION_REFUSED, shown(str(error), 200) or type(error).__name__
+            ) from error

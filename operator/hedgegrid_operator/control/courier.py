@@ -14,7 +14,8 @@ from typing import Protocol
 from hedgegrid_api.control import ControlDocument, ControlReport
 from hedgegrid_operator.cache import Cache, Entry
 from hedgegrid_operator.control import plan
-from hedgegrid_operator.control.client import DocumentRefusedError, PodClient, PodUnreachableError
+from hedgegrid_operator.control.answer import DocumentRefusedError
+from hedgegrid_operator.control.client import PodClient, PodUnreachableError
 from hedgegrid_operator.control.link import Link
 from hedgegrid_operator.control.plan import Urgency
 from hedgegrid_operator.metrics import Metrics
