@@ -30,18 +30,21 @@ class Cluster:
     """etcd, kube-apiserver, kube-controller-manager and a pod runner, all as processes on loopback addresses.
 
     `context` names an existing cluster instead: then nothing is started, there is no pod runner and there are no
-    faults, and what needs them raises HostError. Whatever ends this process, everything that was started goes away.
+    faults, and what needs them raises HostError; `pods_run=False` leaves the pod runner out, too. Whatever ends this
+    process, everything that was started goes away.
     """
 
     def __init__(
         self,
         *,
         network_faults: bool = False,
+        pods_run: bool = True,
         context: str | None = None,
         images: Mapping[str, Path] | None = None,
         say: Say = say_to_stderr,
     ) -> None:
         self.network_faults = network_faults
+        self.pods_run = pods_run
         self.context = context
         self.timings: dict[str, float] = {}
         self.version = ""
@@ -71,6 +74,7 @@ class Cluster:
             programs=str(PROGRAMS),
             images=self._images,
             network_faults=self.network_faults,
+            pods_run=self.pods_run,
             began=time.monotonic(),
         )
         self._keeper = subprocess.Popen(

@@ -50,9 +50,9 @@ class Host:
 
     @property
     def runner(self) -> "PodRunner":
-        """The pod runner; raises HostError where the cluster has its own kubelets."""
+        """The pod runner; raises HostError where there is none."""
         if self._runner is None:
-            raise HostError("this cluster has kubelets of its own: there is no pod runner and there are no faults")
+            raise HostError("this cluster has no pod runner of ours, so there are no faults")
         return self._runner
 
     async def _start(self) -> dict[str, Any]:
@@ -71,8 +71,11 @@ class Host:
         await plane.until_served(client)
         self._at("kube-apiserver")
         version = (await client.get("/version"))["gitVersion"]
-        self._runner = runner = PodRunner(client, plane, self.settings)
-        await asyncio.gather(runner.start(version), plane.start_controllers(client))
+        starting = [plane.start_controllers(client)]
+        if self.settings.pods_run:
+            self._runner = PodRunner(client, plane, self.settings)
+            starting.append(self._runner.start(version))
+        await asyncio.gather(*starting)
         self._at("ready")
         return {"server": plan.server, "version": version, "timings": self.timings}
 

@@ -17,6 +17,8 @@ class ClusterSettings:
     """The same for single image repositories."""
     network_faults: bool
     """Put a relay in front of every pod."""
+    pods_run: bool
+    """Play the kubelet; without it pods stay as they are made."""
     began: float
     """time.monotonic() when the cluster was asked for; timings count from here."""
 
