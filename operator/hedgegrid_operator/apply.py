@@ -12,6 +12,8 @@ from hedgegrid_operator.contention import ApplyConflictError, Contention, taken_
 from hedgegrid_operator.kube import ApiError, Kube
 from hedgegrid_operator.objects import (
     CONFIG_MAP,
+    ROLE,
+    ROLE_BINDING,
     SERVICE,
     SERVICE_ACCOUNT,
     STATEFUL_SET,
@@ -27,7 +29,7 @@ from hedgegrid_operator.objects import (
 
 log = logging.getLogger(__name__)
 
-LISTED = (CONFIG_MAP, SERVICE, SERVICE_ACCOUNT)
+LISTED = (CONFIG_MAP, SERVICE, SERVICE_ACCOUNT, ROLE, ROLE_BINDING)
 """Children that no watch follows: listed by label from time to time, by metadata only."""
 
 

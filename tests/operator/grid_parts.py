@@ -33,6 +33,20 @@ QUICK = {
 }
 
 
+_RBAC = "rbac.authorization.k8s.io/v1"
+CHILDREN = (
+    ("v1", "ConfigMap"),
+    ("v1", "Pod"),
+    (_RBAC, "Role"),
+    (_RBAC, "RoleBinding"),
+    ("v1", "Secret"),
+    ("v1", "Service"),
+    ("v1", "ServiceAccount"),
+    ("apps/v1", "StatefulSet"),
+)
+"""Version and kind of everything that a running grid has: one of each."""
+
+
 @dataclass(frozen=True)
 class Grid:
     """One HedgeGrid and everything that belongs to it."""
@@ -117,9 +131,7 @@ class Grid:
 
     def all_children(self) -> list[str]:
         """Kind and name of everything with its label, its pod included."""
-        kinds = ("Pod", "Service", "ConfigMap", "ServiceAccount", "Secret")
-        found = [("StatefulSet", child) for child in self.children(api_version="apps/v1", kind="StatefulSet")]
-        found += [(kind, child) for kind in kinds for child in self.children(kind=kind)]
+        found = [(kind, child) for version, kind in CHILDREN for child in self.children(api_version=version, kind=kind)]
         return [f"{kind} {child['metadata']['name']}" for kind, child in found]
 
     def events(self, reason: str) -> list[Json]:

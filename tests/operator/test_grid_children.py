@@ -9,7 +9,7 @@ import yaml
 from tests.kube import ApiError, wait_until
 from tests.kube.cluster import CHECKOUT
 from tests.kube.installation import RBAC
-from tests.operator.grid_parts import API, Field, Grid, condition, kill_of, moment
+from tests.operator.grid_parts import API, CHILDREN, Field, Grid, condition, kill_of, moment
 
 
 def test_one_object_becomes_one_pod_that_trades(field: Field) -> None:
@@ -17,14 +17,7 @@ def test_one_object_becomes_one_pod_that_trades(field: Field) -> None:
     found = grid.get()
     assert found is not None
     assert found["metadata"]["finalizers"] == ["hedgegrid.io/flatten"]
-    assert sorted(child.split()[0] for child in grid.all_children()) == [
-        "ConfigMap",
-        "Pod",
-        "Secret",
-        "Service",
-        "ServiceAccount",
-        "StatefulSet",
-    ]
+    assert [child.split()[0] for child in grid.all_children()] == [kind for _, kind in CHILDREN]
     assert [child for child in _owned(grid) if child["kind"] != "Pod"] == []
     status = found["status"]
     assert status["podUID"] == grid.pod.uid
@@ -39,8 +32,7 @@ def test_one_object_becomes_one_pod_that_trades(field: Field) -> None:
 
 
 def _owned(grid: Grid) -> list[Any]:
-    kinds = (("apps/v1", "StatefulSet"), ("v1", "Service"), ("v1", "ConfigMap"), ("v1", "ServiceAccount"))
-    children = [child for version, kind in kinds for child in grid.children(api_version=version, kind=kind)]
+    children = [child for version, kind in CHILDREN for child in grid.children(api_version=version, kind=kind)]
     return [child for child in children if child["metadata"].get("ownerReferences")]
 
 
@@ -111,12 +103,13 @@ def test_children_that_are_deleted_or_changed_are_put_back(field: Field) -> None
     api.patch("v1", "ServiceAccount", grid.child, field.namespace, label)
     api.wait("v1", "ServiceAccount", grid.child, field.namespace, lambda s: _uid_label(s) == grid.uid)
     assert grid.pod.uid == pod
-    for kind in ("Service", "ServiceAccount"):
-        api.delete("v1", kind, grid.child, field.namespace)
+    for version, kind in CHILDREN:
+        if kind in {"Service", "ServiceAccount", "Role", "RoleBinding"}:
+            api.delete(version, kind, grid.child, field.namespace)
     api.delete("v1", "ConfigMap", config, field.namespace)
     api.delete("v1", "Secret", f"{grid.child}-api", field.namespace)
     api.delete("apps/v1", "StatefulSet", grid.child, field.namespace)
-    wait_until(lambda: len(grid.all_children()) == 6 and grid.pod.uid != pod, 60, "all children")
+    wait_until(lambda: len(grid.all_children()) == len(CHILDREN) and grid.pod.uid != pod, 60, "all children")
     grid.wait_condition("Ready", "Trading")
     # Keys that are lost are made anew; the operator's own is always the same.
     assert grid.key("admin") != keys

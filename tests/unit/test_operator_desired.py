@@ -94,6 +94,40 @@ def test_the_pod_runs_restricted_and_is_replaced_only_by_us() -> None:
     }
 
 
+def test_the_pod_may_read_its_own_object_and_nothing_else() -> None:
+    found = {kind.kind: manifest for kind, manifest in built().others}
+    assert found["Role"]["rules"] == [
+        {
+            "apiGroups": ["hedgegrid.io"],
+            "resources": ["hedgegrids"],
+            "resourceNames": ["btc"],
+            "verbs": ["get", "list", "watch"],
+        }
+    ]
+    binding = found["RoleBinding"]
+    assert (binding["roleRef"]["kind"], binding["roleRef"]["name"]) == ("Role", found["Role"]["metadata"]["name"])
+    account = found["ServiceAccount"]
+    assert binding["subjects"] == [
+        {"kind": "ServiceAccount", "name": account["metadata"]["name"], "namespace": "default"}
+    ]
+    assert account["automountServiceAccountToken"] is False
+
+
+def test_the_token_expires_and_is_mounted_read_only_where_the_pod_looks_for_it() -> None:
+    pod = built().stateful_set["spec"]["template"]["spec"]
+    volume = next(item for item in pod["volumes"] if item["name"] == "hedgegrid-cluster")
+    token, ca, namespace = volume["projected"]["sources"]
+    assert token == {"serviceAccountToken": {"path": "token", "expirationSeconds": 3600}}
+    # A ConfigMap that anybody may delete must not keep a pod from starting.
+    assert ca["configMap"]["optional"] is True
+    assert [item["path"] for item in ca["configMap"]["items"]] == ["ca.crt"]
+    assert [item["path"] for item in namespace["downwardAPI"]["items"]] == ["namespace"]
+    inside = container(built())
+    mount = next(item for item in inside["volumeMounts"] if item["name"] == "hedgegrid-cluster")
+    assert mount["readOnly"] is True
+    assert {"name": "HEDGEGRID_CLUSTER_DIR", "value": mount["mountPath"]} in inside["env"]
+
+
 def test_a_pod_keeps_what_is_ours_whatever_the_spec_adds() -> None:
     # The schema refuses these names; an object stored before it did so must not get through either.
     found = HedgeGridSpec.model_construct(**dict(HedgeGridSpec.model_validate(SPEC)))

@@ -4,10 +4,20 @@ from dataclasses import dataclass
 
 from hedgegrid_api.v1alpha1 import HedgeGridSpec
 from hedgegrid_operator.desired.config_map import config_hash, config_map
+from hedgegrid_operator.desired.own_watch import role, role_binding
 from hedgegrid_operator.desired.service import service
 from hedgegrid_operator.desired.service_account import service_account
 from hedgegrid_operator.desired.stateful_set import ImageDefaults, revision_of, stateful_set
-from hedgegrid_operator.objects import CONFIG_MAP, SERVICE, SERVICE_ACCOUNT, GridRef, Json, Kind
+from hedgegrid_operator.objects import (
+    CONFIG_MAP,
+    ROLE,
+    ROLE_BINDING,
+    SERVICE,
+    SERVICE_ACCOUNT,
+    GridRef,
+    Json,
+    Kind,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +42,8 @@ def desired(grid: GridRef, spec: HedgeGridSpec, content: dict[str, str], default
         stateful_set=sets,
         others=(
             (SERVICE_ACCOUNT, service_account(grid)),
+            (ROLE, role(grid)),
+            (ROLE_BINDING, role_binding(grid)),
             (CONFIG_MAP, config_map(grid, content)),
             (SERVICE, service(grid)),
         ),

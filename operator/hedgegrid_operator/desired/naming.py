@@ -4,7 +4,7 @@ from hedgegrid_operator.objects import UID_LABEL, GridRef
 
 
 def child_name(grid: str) -> str:
-    """Name of the StatefulSet, the Service and the ServiceAccount of a grid."""
+    """Name of the StatefulSet, the Service, the ServiceAccount, its Role and RoleBinding of a grid."""
     return f"hedgegrid-{grid}"
 
 

@@ -1,4 +1,4 @@
-"""The pod's ServiceAccount: it has no rights, and no token is mounted."""
+"""The pod's ServiceAccount: it may read its own HedgeGrid (own_watch.py); no token is mounted by itself."""
 
 from hedgegrid_operator.desired.naming import child_name, labels
 from hedgegrid_operator.objects import GridRef, Json

@@ -12,6 +12,7 @@ from typing import Any
 from hedgegrid_api.v1alpha1 import HedgeGridSpec, Image
 from hedgegrid_operator.desired.config_map import STRATEGY_KEY, VENUE_KEY
 from hedgegrid_operator.desired.naming import api_secret_name, child_name, config_map_name, labels, shared_labels
+from hedgegrid_operator.desired.own_watch import CLUSTER_DIR, CLUSTER_VOLUME, cluster_volume
 from hedgegrid_operator.desired.service import API_PORT, METRICS_PORT
 from hedgegrid_operator.objects import REVISION_ANNOTATION, UID_LABEL, GridRef, Json
 
@@ -76,6 +77,7 @@ def _template(grid: GridRef, spec: HedgeGridSpec, config_hash: str, defaults: Im
     volumes: list[Json] = [
         {"name": "hedgegrid-config", "configMap": {"name": config_map_name(grid.name, config_hash)}},
         {"name": "hedgegrid-api", "secret": {"secretName": api_secret_name(grid.name), "defaultMode": 0o440}},
+        cluster_volume(),
         {"name": "hedgegrid-tmp", "emptyDir": {}},
     ]
     if spec.storage.ephemeral:
@@ -110,6 +112,7 @@ def _container(grid: GridRef, spec: HedgeGridSpec, defaults: ImageDefaults) -> J
     mounts: list[Json] = [
         {"name": "hedgegrid-config", "mountPath": _CONFIG_DIR, "readOnly": True},
         {"name": "hedgegrid-api", "mountPath": _KEYS_DIR, "readOnly": True},
+        {"name": CLUSTER_VOLUME, "mountPath": CLUSTER_DIR, "readOnly": True},
         {"name": "hedgegrid-tmp", "mountPath": "/tmp"},  # noqa: S108 — a mount in the pod
         {"name": "data", "mountPath": _STORE_DIR},
     ]
@@ -117,6 +120,8 @@ def _container(grid: GridRef, spec: HedgeGridSpec, defaults: ImageDefaults) -> J
         {"name": "HEDGEGRID_UID", "value": grid.uid},
         {"name": "HEDGEGRID_NAME", "value": grid.name},
         {"name": "HEDGEGRID_NAMESPACE", "value": grid.namespace},
+        # No argument: an image of the last release would end with an error over one that it doesn't know.
+        {"name": "HEDGEGRID_CLUSTER_DIR", "value": CLUSTER_DIR},
         {"name": "POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
         {"name": "POD_IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}},
     ]
