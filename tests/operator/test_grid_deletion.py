@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.kube import wait_until
-from tests.operator.grid_parts import Field, Grid, condition
+from tests.operator.grid_parts import CHILDREN, Field, Grid, condition
 
 
 @pytest.fixture
