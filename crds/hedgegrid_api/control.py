@@ -50,13 +50,22 @@ class DeletionIntent(StrEnum):
     """What the deletion of the object asks of the pod."""
 
     NONE = "none"
+    CANCEL_ORDERS = "CancelOrders"
+    """Entries are cancelled and stay out; exits and positions stay."""
     FLATTEN = "Flatten"
+    """Both legs are closed, and no order stays."""
 
 
 def _known_switch(value: Any) -> Any:
     """A value of a newer schema can only be more than this side knows: entries stop."""
     known = {switch.value for switch in KillSwitch}
     return value if not isinstance(value, str) or value in known else KillSwitch.HALT_ENTRIES
+
+
+def _known_intent(value: Any) -> Any:
+    """A newer operator's deletion stops entries here, and closes nothing that it may not have asked to close."""
+    known = {intent.value for intent in DeletionIntent}
+    return value if not isinstance(value, str) or value in known else DeletionIntent.CANCEL_ORDERS
 
 
 class Author(Message):
@@ -118,8 +127,10 @@ class ControlDocument(Message):
     """spec.risk; null: the pod keeps the limits that it holds."""
     latches: tuple[Latch, ...] = ()
     """Latches of risk and api that status last showed: for a pod whose store was lost."""
-    deletion: DeletionIntent = DeletionIntent.NONE
-    """What the deletion of the object asks for; outranks the spec."""
+    deletion: Annotated[DeletionIntent, BeforeValidator(_known_intent, json_schema_input_type=DeletionIntent | str)] = (
+        DeletionIntent.NONE
+    )
+    """What the deletion of the object asks for; outranks the spec. An unknown value counts as CancelOrders."""
     faults: tuple[str, ...] = ()
     """What of this document couldn't be read, each with its field; the rest counts. Written by either side."""
 

@@ -153,10 +153,12 @@ class DeletionPolicy(StrEnum):
     """What happens to orders and positions when the object is deleted."""
 
     FLATTEN = "Flatten"
+    CANCEL_ORDERS = "CancelOrders"
+    ORPHAN = "Orphan"
 
 
 class OnTimeout(StrEnum):
-    """What happens when a deletion doesn't get flat in time."""
+    """What happens when a deletion doesn't get there in time."""
 
     BLOCK = "Block"
     ORPHAN = "Orphan"
@@ -165,10 +167,12 @@ class OnTimeout(StrEnum):
 class Deletion(Model):
     """What `kubectl delete` does before the object goes."""
 
-    policy: DeletionPolicy = DeletionPolicy.FLATTEN
-    """Flatten: every order gone and both legs closed, verified at the venue."""
+    policy: DeletionPolicy | None = None
+    """Flatten: every order gone and both legs closed, verified at the venue. CancelOrders: entries verified gone;
+    positions stay, and their exits rest at the venue with no pod behind them. Orphan: the pod is stopped, which cancels
+    entries, and nothing is verified. Absent: Flatten. May be changed while the deletion is under way."""
     timeout_seconds: Annotated[Integer, Field(ge=0, le=3600)] = 300
-    """How long to wait for flat, in seconds; 0 waits for ever."""
+    """How long to wait for that, in seconds since the deletion was asked for; 0 waits for ever."""
     on_timeout: OnTimeout = OnTimeout.BLOCK
     """Block: keep the object and go on trying. Orphan: give up, stop the pod and say in an Event what is left."""
 
@@ -286,7 +290,7 @@ class HedgeGridSpec(Model):
     """When a change that the running pod can't take over restarts it. Until then the pod keeps its revision, through
     crash and eviction. A restart cancels entries; exits and positions stay at the venue."""
     deletion: Deletion | None = None
-    """What `kubectl delete` does before the object goes; absent: the defaults of its fields."""
+    """What `kubectl delete` does before the object goes; absent: Flatten, and the defaults of its other fields."""
 
 
 _NAME = Written(

@@ -19,7 +19,7 @@ from hedgegrid_operator.finalizer import Finalizer, is_on
 from hedgegrid_operator.kube import ApiError
 from hedgegrid_operator.provision import Provisioner
 from hedgegrid_operator.publish import Publisher
-from hedgegrid_operator.status import flat_by_status, previous_status
+from hedgegrid_operator.status import previous_status, verified_by_status
 
 log = logging.getLogger(__name__)
 
@@ -81,8 +81,8 @@ class Farewell:
 
     def _is_verified(self, entry: Entry) -> bool:
         uid, report = entry.controls.ref.uid, self._courier.link(entry.controls.ref.uid).report
-        if flat_by_status(previous_status(entry.obj), entry.controls.generation) or (
-            report is not None and plan.verified_flat(report, self._courier.document(entry))
+        if verified_by_status(previous_status(entry.obj), entry.controls.generation, entry.controls.deletion) or (
+            report is not None and plan.verified(report, self._courier.document(entry))
         ):
             self._verified.add(uid)
         return uid in self._verified

@@ -13,7 +13,8 @@ from enum import StrEnum
 
 from pydantic import ValidationError
 
-from hedgegrid_api.control import Author, Latch
+from hedgegrid_api.control import Author, DeletionIntent, Latch
+from hedgegrid_api.deletion import intent_of, policy_of
 from hedgegrid_api.risk import RiskLimits
 from hedgegrid_api.types import KillSwitch, Source, complaints
 from hedgegrid_operator.objects import (
@@ -45,6 +46,8 @@ class Controls:
     created: datetime | None
     deleted: datetime | None
     """When the deletion began, None while it hasn't."""
+    deletion: DeletionIntent
+    """What the deletion asks of the pod; none while it hasn't begun."""
     kill_switch: KillSwitch
     """Unknown values count as haltEntries."""
     throttle: float
@@ -78,6 +81,7 @@ def controls_of(grid: Json) -> Controls:
         resource_version=resource_version(grid),
         created=instant(about.get("creationTimestamp")),
         deleted=instant(about.get("deletionTimestamp")),
+        deletion=intent_of(policy_of(spec)) if "deletionTimestamp" in about else DeletionIntent.NONE,
         kill_switch=_switch(spec.get("killSwitch", KillSwitch.NONE)),
         throttle=_fraction(spec.get("throttle", 1)),
         rearm=_whole(spec.get("rearm")),

@@ -2,15 +2,17 @@
 
 from pydantic import ValidationError
 
-from hedgegrid_api.control import ControlReport
+from hedgegrid_api.control import ControlReport, DeletionIntent
 from hedgegrid_api.status import Condition, ControlStatus, HedgeGridStatus, KillSwitchStatus, ThrottleStatus
-from hedgegrid_api.types import LegLevel, LegState
+from hedgegrid_api.types import LegState
 from hedgegrid_operator.conditions import findings
 from hedgegrid_operator.control import plan
 from hedgegrid_operator.facts import Facts
 from hedgegrid_operator.kill_status import kill_switch
 from hedgegrid_operator.objects import Json, as_object, section
 from hedgegrid_operator.summary import phase, ready
+
+_ENDS = frozenset({LegState.HALTED, LegState.FLAT, LegState.DUST})
 
 
 def previous_status(grid: Json) -> HedgeGridStatus:
@@ -61,15 +63,13 @@ def loud(status: HedgeGridStatus) -> Json:
     return found
 
 
-def flat_by_status(status: HedgeGridStatus, generation: int) -> bool:
-    """Whether a status of this generation, that of a deletion, already says that both legs were verified flat."""
+def verified_by_status(status: HedgeGridStatus, generation: int, intent: DeletionIntent) -> bool:
+    """Whether a status of this generation, that of a deletion, already says that both legs have got where it asks."""
     control = status.control
     kill = control.kill_switch if control else None
     if control is None or kill is None or kill.legs is None or (control.applied_generation or 0) < generation:
         return False
-    return kill.state in {LegState.FLAT, LegState.DUST} and {kill.legs.long.level, kill.legs.short.level} == {
-        LegLevel.FLAT
-    }
+    return kill.state in _ENDS and plan.carried_out(kill.legs, intent)
 
 
 def last_known_flat(report: ControlReport | None, status: HedgeGridStatus) -> bool | None:

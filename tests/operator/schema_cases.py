@@ -251,6 +251,8 @@ ACCEPTED = (
     Accepted("escalation-none", {"escalation": {"afterSeconds": 3600, "action": "None"}}),
     Accepted("deletion-empty", {"deletion": {}}),
     Accepted("deletion", {"deletion": {"policy": "Flatten", "timeoutSeconds": 0, "onTimeout": "Orphan"}}),
+    Accepted("deletion-that-keeps-positions", {"deletion": {"policy": "CancelOrders"}}),
+    Accepted("deletion-that-keeps-everything", {"deletion": {"policy": "Orphan", "timeoutSeconds": 3600}}),
 )
 
 
@@ -321,8 +323,8 @@ REFUSED = (
     _not_among("mode", "live", "sim"),
     _not_among("killSwitch", "flatten", "none", "haltEntries", "flattenLong", "flattenShort", "flattenBoth"),
     _not_among("sim.market", "random", "synthetic", "replay"),
-    _not_among("deletion.policy", "Orphan", "Flatten"),
     _not_among("update.strategy", "OnDelete", "WhenFlat", "Immediate", "Manual"),
+    _not_among("deletion.policy", "Keep", "Flatten", "CancelOrders", "Orphan"),
     _not_among("deletion.onTimeout", "Delete", "Block", "Orphan"),
     _not_among("escalation.action", "Delete", "None", "RestartPod"),
     _not_among("placement.policy", "asymmetric", "symmetric", "throttledCounter", "coreAndScalp"),
@@ -732,6 +734,7 @@ PATCHED = (
         {"escalation": {"afterSeconds": "30s"}},
         ("spec.escalation.afterSeconds", "must be of type integer"),
     ),
+    Patched("deletion-policy", {"deletion": {"policy": "Orphan"}}, {"deletion": {"policy": "Flatten"}}),
     Patched("defaults-come-back", {"exits.takeProfitSteps": 7}, {"exits": None}),
     Patched(
         "step-against-recenter",

@@ -62,7 +62,7 @@ WRONG_VALUES = {
         "killSwitch": (None, 5, True, ["flattenBoth"], {"value": "flattenBoth"}),
         "throttle": (-0.1, 1.1, "0.5", True, None, [], {}, 10**400),
         "rearmLatches": ("op-1", 5, {"a": 1}, [5], [None]),
-        "deletion": ("flatten", "", None, 5, True),
+        "deletion": (None, 5, True, ["Flatten"], {"policy": "Flatten"}),
     },
     ("POST", "/flatten"): {
         "side": (

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from hedgegrid_api.control import ControlDocument, ControlReport
+from hedgegrid_api.control import ControlDocument, ControlReport, DeletionIntent
 from hedgegrid_api.risk import RiskLimits
 from hedgegrid_api.types import KillSwitch, Source
 from tests.unit.operator_parts import report
@@ -72,11 +72,15 @@ def test_what_the_operator_could_not_read_is_told_beside_what_the_pod_could_not(
     assert found.faults[1].startswith("by: ")
 
 
-@pytest.mark.parametrize("fields", [{"throttle": 1.5}, {"generation": -1}, {"uid": ""}, {"deletion": "later"}])
+@pytest.mark.parametrize("fields", [{"throttle": 1.5}, {"generation": -1}, {"uid": ""}, {"deletion": 5}])
 def test_controls_that_cannot_be_read_refuse_the_document(fields: dict[str, Any]) -> None:
     with pytest.raises(ValidationError) as refusal:
         received(**fields, risk={"confirmations": 0})
     assert [error["loc"] for error in refusal.value.errors()] == [(next(iter(fields)),)]
+
+
+def test_a_deletion_that_this_side_does_not_know_stops_entries_and_closes_nothing() -> None:
+    assert received(deletion="FlattenSlowly").deletion is DeletionIntent.CANCEL_ORDERS
 
 
 def test_a_report_carries_the_trip_and_the_regime() -> None:

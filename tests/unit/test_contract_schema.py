@@ -85,6 +85,7 @@ def test_defaults_of_groups_are_those_of_their_fields() -> None:
 def test_presence_of_sim_and_deletion_says_something_so_they_have_no_default() -> None:
     assert "default" not in field("spec.sim")
     assert "default" not in field("spec.deletion")
+    assert "default" not in field("spec.deletion.policy")
 
 
 def test_every_number_of_the_spec_has_bounds() -> None:

@@ -158,6 +158,23 @@ def test_deletion_outranks_the_spec() -> None:
     assert held.source(Leg.SHORT) is Source.DELETION
 
 
+def test_a_deletion_that_cancels_orders_halts_both_legs_and_releases_none() -> None:
+    held = with_document(Controls(), document(1, deletion="CancelOrders"), NOW, Sequence())
+    assert [(held.level(leg), held.source(leg)) for leg in Leg] == [(LegLevel.HALTED, Source.DELETION)] * 2
+    spec = with_document(Controls(), document(1, deletion="CancelOrders", killSwitch="flattenLong"), NOW, Sequence())
+    assert (spec.level(Leg.LONG), spec.source(Leg.LONG)) == (LegLevel.FLAT, Source.SPEC)
+    assert spec.level(Leg.SHORT) is LegLevel.HALTED
+
+
+def test_a_deletion_that_gets_stronger_is_another_engagement_and_a_weaker_one_keeps_legs_halted() -> None:
+    new_id = Sequence()
+    held = with_document(Controls(), document(1, deletion="CancelOrders"), NOW, new_id)
+    flat = with_document(held, document(2, deletion="Flatten"), NOW, new_id)
+    assert ids(flat) == {Leg.LONG: "op-2", Leg.SHORT: "op-2"}
+    again = with_document(flat, document(3, deletion="CancelOrders"), NOW, new_id)
+    assert (again.level(Leg.LONG), ids(again)) == (LegLevel.HALTED, ids(flat))
+
+
 def test_throttle_is_the_smaller_and_a_changed_spec_ends_the_apis() -> None:
     held = with_document(Controls(), document(1, throttle=0.8), NOW, Sequence())
     held = with_api_throttle(held, 0.3)

@@ -18,6 +18,9 @@ from tests.unit.operator_parts import grid, leg, report
 NONE, HALT, LONG, SHORT, BOTH = KillSwitch
 KILL, THROTTLE, WEAKER, REFRESH, HELD = Urgency
 DELETED = {"deletionTimestamp": "2026-03-01T11:59:00Z"}
+GENTLE = {"generation": 2, "metadata": DELETED, "deletion": {"policy": "CancelOrders"}}
+CLOSED = leg(LegLevel.FLAT, source=Source.DELETION)
+KEPT = leg(LegLevel.HALTED, source=Source.DELETION)
 
 
 def document(held: ControlReport | None = None, *, epoch: int = 1, **fields: Any) -> Any:
@@ -51,6 +54,10 @@ def test_a_leg_held_back_further_is_urgent_and_one_let_go_is_checked(held: KillS
         pytest.param(report(), {"throttle": 0.5, "killSwitch": "haltEntries"}, KILL, id="kill dominates throttle"),
         pytest.param(report(), {"generation": 2, "metadata": DELETED}, KILL, id="a deletion that isn't held yet"),
         pytest.param(report(applied_generation=2), {"generation": 2, "metadata": DELETED}, HELD, id="held deletion"),
+        pytest.param(report(), GENTLE, KILL, id="one that only cancels orders"),
+        pytest.param(report(BOTH), GENTLE, WEAKER, id="over a switch that closes"),
+        pytest.param(report(long=CLOSED, short=CLOSED), GENTLE, WEAKER, id="and one whose policy asks for less now"),
+        pytest.param(report(long=KEPT, short=KEPT), {"generation": 2, "metadata": DELETED}, KILL, id="or for more"),
         pytest.param(report(), {"generation": 2, "rearm": 1}, WEAKER, id="a rearm releases"),
         pytest.param(report(), {"killSwitch": "flattenEverything"}, KILL, id="an unknown value counts as haltEntries"),
         pytest.param(report(), {"throttle": "a lot"}, THROTTLE, id="an unreadable throttle counts as 0"),
@@ -184,11 +191,33 @@ def test_flat_is_said_only_when_it_is_known(long: Any, short: Any, flat: bool | 
 def test_flat_counts_for_a_deletion_only_when_the_pod_holds_that_very_deletion() -> None:
     wanted = document(generation=5, metadata=DELETED)
     flat = leg(LegLevel.FLAT, source=Source.DELETION)
-    assert not plan.verified_flat(report(BOTH, applied_generation=4), wanted)
-    assert not plan.verified_flat(report(BOTH, applied_generation=5, synced=False), wanted)
+    assert not plan.verified(report(BOTH, applied_generation=4), wanted)
+    assert not plan.verified(report(BOTH, applied_generation=5, synced=False), wanted)
     moving = leg(LegLevel.FLAT, LegState.FLATTENING)
-    assert not plan.verified_flat(report(long=flat, short=moving, applied_generation=5), wanted)
-    assert plan.verified_flat(report(long=flat, short=flat, applied_generation=5), wanted)
+    assert not plan.verified(report(long=flat, short=moving, applied_generation=5), wanted)
+    assert plan.verified(report(long=flat, short=flat, applied_generation=5), wanted)
+
+
+@pytest.mark.parametrize("policy", ["CancelOrders", "Orphan", "AskFirst"])
+def test_a_deletion_that_does_not_ask_for_a_flatten_only_keeps_entries_out(policy: str) -> None:
+    wanted = document(generation=5, metadata=DELETED, deletion={"policy": policy})
+    assert wanted.deletion is DeletionIntent.CANCEL_ORDERS
+    assert plan.wanted_levels(wanted) == (LegLevel.HALTED, LegLevel.HALTED)
+    stored = leg(LegLevel.HALTED, LegState.DELIVERED, source=Source.DELETION)
+    assert not plan.verified(report(long=KEPT, short=stored, applied_generation=5), wanted)
+    assert plan.verified(report(long=KEPT, short=CLOSED, applied_generation=5), wanted)
+    closing = leg(LegLevel.FLAT, LegState.FLATTENING, source=Source.RISK)
+    assert not plan.verified(report(long=KEPT, short=closing, applied_generation=5), wanted)
+
+
+def test_a_deletion_asks_for_what_the_switch_asks_for_as_well() -> None:
+    wanted = document(metadata=DELETED, killSwitch="flattenLong", deletion={"policy": "CancelOrders"})
+    assert plan.wanted_levels(wanted) == (LegLevel.FLAT, LegLevel.HALTED)
+
+
+def test_in_live_nothing_is_closed_by_a_policy_that_nobody_wrote() -> None:
+    assert document(metadata=DELETED, mode="live").deletion is DeletionIntent.CANCEL_ORDERS
+    assert document(metadata=DELETED, mode="live", deletion={"policy": "Flatten"}).deletion is DeletionIntent.FLATTEN
 
 
 def test_a_kill_is_tried_again_for_ever_and_soon_and_the_rest_backs_off_to_a_minute() -> None:

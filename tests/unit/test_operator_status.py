@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from hedgegrid_api.control import ControlReport, Latch, LegTelemetry, PodCondition, Telemetry, Trip
+from hedgegrid_api.control import ControlReport, DeletionIntent, Latch, LegTelemetry, PodCondition, Telemetry, Trip
 from hedgegrid_api.status import HedgeGridStatus, Phase
 from hedgegrid_api.types import KillSwitch, LegLevel, LegState, Source
 from hedgegrid_operator.admit import Reason, Verdict
@@ -16,7 +16,7 @@ from hedgegrid_operator.control.link import Link
 from hedgegrid_operator.events import notes
 from hedgegrid_operator.facts import Doing, Facts, Progress
 from hedgegrid_operator.observed import PodState, PodView, controls_of
-from hedgegrid_operator.status import build, condition, flat_by_status, loud, written
+from hedgegrid_operator.status import build, condition, loud, verified_by_status, written
 from tests.unit.operator_parts import NOW, UID, grid, leg, report
 
 BOTH, HALT = KillSwitch.FLATTEN_BOTH, KillSwitch.HALT_ENTRIES
@@ -24,6 +24,7 @@ VALID = Verdict(Reason.VALID, "fine")
 POD = PodView("pod-1", UID, "hedgegrid-btc-0", "default", 7, "127.0.0.9", "rev", "image:1", False, PodState.READY, "")
 STARTING = PodView("pod-1", UID, "hedgegrid-btc-0", "default", 7, None, "rev", "image:1", False, PodState.STARTING, "")
 DELETED = {"deletionTimestamp": "2026-03-01T11:59:00Z"}
+FLATTEN = DeletionIntent.FLATTEN
 
 
 def facts(
@@ -227,11 +228,20 @@ def test_a_pod_that_goes_because_it_is_flat_leaves_flat_in_the_status() -> None:
     flat = leg(LegLevel.FLAT, source=Source.DELETION)
     held = report(long=flat, short=flat, applied_generation=2)
     before = build(facts(held, deletion="removing", released=True, **deletion))
-    assert flat_by_status(before, 2)
-    assert not flat_by_status(before, 3)
+    assert verified_by_status(before, 2, FLATTEN)
+    assert not verified_by_status(before, 3, FLATTEN)
     after = build(facts(pod=None, previous=before, deletion="removing", released=True, **deletion))
-    assert flat_by_status(after, 2)
-    assert not flat_by_status(build(facts(pod=None, previous=before, deletion="waiting", **deletion)), 2)
+    assert verified_by_status(after, 2, FLATTEN)
+    waiting = build(facts(pod=None, previous=before, deletion="waiting", **deletion))
+    assert not verified_by_status(waiting, 2, FLATTEN)
+
+
+def test_a_deletion_that_keeps_positions_is_done_when_no_entry_is_left_and_one_that_flattens_is_not() -> None:
+    halted = leg(LegLevel.HALTED, source=Source.DELETION, quantity="0.004")
+    held = report(long=halted, short=halted, applied_generation=2)
+    status = build(facts(held, deletion="removing", metadata=DELETED, generation=2))
+    assert verified_by_status(status, 2, DeletionIntent.CANCEL_ORDERS)
+    assert not verified_by_status(status, 2, FLATTEN)
 
 
 def reasons(before: HedgeGridStatus, after: HedgeGridStatus, later: float = 0) -> list[str]:

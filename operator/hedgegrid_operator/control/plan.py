@@ -3,7 +3,8 @@
 from enum import Enum
 
 from hedgegrid_api.control import ControlDocument, ControlReport, DeletionIntent, LegReport, LegReports
-from hedgegrid_api.types import LegLevel, LegState, levels_of
+from hedgegrid_api.deletion import LEVELS
+from hedgegrid_api.types import LegLevel, LegState, Source, levels_of
 from hedgegrid_operator.observed import Controls
 
 KILL_BACKOFF = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
@@ -49,15 +50,19 @@ def document(
         risk=controls.risk,
         latches=controls.latches,
         faults=controls.faults,
-        deletion=DeletionIntent.FLATTEN if controls.deleted else DeletionIntent.NONE,
+        deletion=controls.deletion,
     )
 
 
 def wanted_levels(wanted: ControlDocument) -> tuple[LegLevel, LegLevel]:
     """Levels of LONG and SHORT that a document asks for, by its switch or by a deletion."""
-    if wanted.deletion is DeletionIntent.FLATTEN:
-        return LegLevel.FLAT, LegLevel.FLAT
-    return levels_of(wanted.kill_switch)
+    least = LEVELS[wanted.deletion]
+    long, short = levels_of(wanted.kill_switch)
+    return max(long, least, key=_rank), max(short, least, key=_rank)
+
+
+def _rank(level: LegLevel) -> int:
+    return level.rank
 
 
 def urgency(wanted: ControlDocument, report: ControlReport | None) -> Urgency:
@@ -67,7 +72,7 @@ def urgency(wanted: ControlDocument, report: ControlReport | None) -> Urgency:
         return Urgency.KILL if restrains else Urgency.WEAKER
     newer = (report.applied_generation or 0) < wanted.generation
     switches = tuple(zip(levels_of(wanted.kill_switch), levels_of(report.kill_switch.desired), strict=True))
-    deletes = wanted.deletion is DeletionIntent.FLATTEN and newer
+    deletes = newer and wanted.deletion is not DeletionIntent.NONE and not _lets_go(wanted, report)
     opens = any(ours.rank < theirs.rank for ours, theirs in switches)
     throttles = wanted.throttle - report.throttle.desired
     # The first that applies.
@@ -79,6 +84,15 @@ def urgency(wanted: ControlDocument, report: ControlReport | None) -> Urgency:
         Urgency.HELD: True,
     }
     return next(answer for answer, applies in answers.items() if applies)
+
+
+def _lets_go(wanted: ControlDocument, report: ControlReport) -> bool:
+    """Whether a leg that the object holds back is asked for less than before: switch or policy were changed."""
+    legs = report.kill_switch.legs
+    return any(
+        leg.source in {Source.DELETION, Source.SPEC} and level.rank < leg.level.rank
+        for leg, level in zip((legs.long, legs.short), wanted_levels(wanted), strict=True)
+    )
 
 
 def ahead(report: ControlReport | None, wanted: ControlDocument) -> bool:
@@ -122,12 +136,16 @@ def both_flat(legs: LegReports) -> bool | None:
     return long and short
 
 
-def verified_flat(report: ControlReport, wanted: ControlDocument) -> bool:
-    """Whether the pod holds this flattening document and the venue has confirmed both legs."""
-    legs = report.kill_switch.legs
-    return holds(report, wanted) and all(
-        leg.level is LegLevel.FLAT and leg.state in {LegState.FLAT, LegState.DUST} for leg in (legs.long, legs.short)
-    )
+def verified(report: ControlReport, wanted: ControlDocument) -> bool:
+    """Whether the pod holds this document of a deletion and the venue has confirmed both legs as it asks: flat, or
+    without an entry; what others ask beyond that is reached as well.
+    """
+    return holds(report, wanted) and carried_out(report.kill_switch.legs, wanted.deletion)
+
+
+def carried_out(legs: LegReports, intent: DeletionIntent) -> bool:
+    """Whether both legs are held as far back as a deletion asks for, and have got there."""
+    return all(leg.level.rank >= LEVELS[intent].rank and reached(leg) for leg in (legs.long, legs.short))
 
 
 def tells(report: ControlReport) -> tuple[object, ...]:

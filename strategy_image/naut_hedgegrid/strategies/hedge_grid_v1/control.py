@@ -11,6 +11,7 @@ from typing import Annotated
 from pydantic import AwareDatetime, Field
 
 from hedgegrid_api.control import ControlDocument, DeletionIntent, Latch, Trip
+from hedgegrid_api.deletion import LEVELS
 from hedgegrid_api.types import KillSwitch, LegLevel, Message, Source, levels_of
 from naut_hedgegrid.domain.values import Leg
 
@@ -66,10 +67,9 @@ class Controls(Message):
         document = self.document
         switch = document.kill_switch if document is not None else KillSwitch.NONE
         spec = levels_of(switch)[0 if leg is Leg.LONG else 1]
-        flatten = document is not None and document.deletion is DeletionIntent.FLATTEN
-        deletion = LegLevel.FLAT if flatten else LegLevel.OPEN
+        deletion = document.deletion if document is not None else DeletionIntent.NONE
         return {
-            Source.DELETION: deletion,
+            Source.DELETION: LEVELS[deletion],
             Source.SPEC: spec,
             Source.RISK: self._latched(leg, Source.RISK),
             Source.API: self._latched(leg, Source.API),
