@@ -38,8 +38,8 @@ class Api:
         chosen = next(c["context"] for c in config["contexts"] if c["name"] == config["current-context"])
         cluster = next(c["cluster"] for c in config["clusters"] if c["name"] == chosen["cluster"])
         user = next(u["user"] for u in config["users"] if u["name"] == chosen["user"])
-        authority = base64.b64decode(cluster["certificate-authority-data"]).decode()
-        context = ssl.create_default_context(cadata=authority)
+        authority = cluster.get("certificate-authority-data")  # none behind a proxy of plain HTTP
+        context = ssl.create_default_context(cadata=base64.b64decode(authority).decode() if authority else None)
         if "client-certificate-data" in user:
             with tempfile.NamedTemporaryFile() as pair:  # the ssl module reads keys from files only
                 pair.write(base64.b64decode(user["client-certificate-data"]))
