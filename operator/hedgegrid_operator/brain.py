@@ -15,7 +15,7 @@ from hedgegrid_operator.desired.stateful_set import ImageDefaults
 from hedgegrid_operator.events import Recorder
 from hedgegrid_operator.farewell import Farewell
 from hedgegrid_operator.finalizer import Finalizer
-from hedgegrid_operator.kube import ApiError, ApiUnreachableError, Kube
+from hedgegrid_operator.kube import ApiError, ApiUnreachableError, Kube, NotLeadingError
 from hedgegrid_operator.leader import Leader
 from hedgegrid_operator.metrics import Metrics
 from hedgegrid_operator.objects import HEDGE_GRID, STATEFUL_SET, GridRef, Json, Kind, uid_of
@@ -29,9 +29,11 @@ from hedgegrid_operator.sweep import Sweep
 
 log = logging.getLogger(__name__)
 
-_GRACE = 2.0
-"""Seconds that work under way gets to end."""
+_GRACE = 0.5
+"""Seconds that work under way gets to end: the next leader waits, and sends again what wasn't confirmed."""
 _RETRY_MAX = 30.0
+_NOT_LEADING_PAUSE = 1.0
+"""Seconds until a grid is looked at again while nothing may be written."""
 _SETTLE = 0.005
 """Seconds between an event and the reconciliation that it causes: bursts become one, and kills are out before."""
 
@@ -197,18 +199,22 @@ class Brain:
         if entry is None:
             return None
         if not self._leader.may_write:
-            return 1.0
+            return _NOT_LEADING_PAUSE
         result, started = "failed", asyncio.get_running_loop().time()
         try:
             pause = await self.reconciler.reconcile(uid)
             result = "done"
             self._failures.pop(uid, None)
+        except NotLeadingError:
+            pause = _NOT_LEADING_PAUSE
         except (ApiError, ApiUnreachableError) as error:
             conflict = isinstance(error, ApiError) and error.status == 409
             result = "conflict" if conflict else "failed"
             self._failures[uid] += 1
             failures = self._failures[uid]
             pause = min(_RETRY_MAX, 0.1 * 2 ** min(failures, 9)) * random.uniform(0.8, 1.2)
+            if isinstance(error, ApiError):
+                pause = max(pause, error.retry_after * random.uniform(1.0, 1.5))
             # Somebody else wrote the object meanwhile: the newer one is on its way to us.
             if not conflict or failures > 3:
                 log.warning("%s; again in %.1f s", error, pause, extra=entry.controls.ref.fields(failures=failures))
@@ -220,12 +226,22 @@ class Brain:
 
     async def resync_watched(self) -> None:
         """One LIST of everything watched."""
-        await self.resync.watched()
+        try:
+            await self.resync.watched()
+        except (ApiError, ApiUnreachableError) as error:
+            log.warning("LIST failed: %s", error)
+            self.resync.attempts.failed(error)
 
     async def check_children(self) -> None:
         """One check of the children that aren't watched."""
         if not self._leader.may_write:
             return
+        try:
+            await self._check_children()
+        except (ApiError, ApiUnreachableError) as error:
+            log.warning("the check of the children failed: %s", error)
+
+    async def _check_children(self) -> None:
         stale, left = await self.resync.children()
         for uid in stale:
             self._wake(uid)
@@ -250,6 +266,7 @@ class Brain:
 
     async def close(self) -> None:
         """End what is under way: kills may finish, the rest may finish if it is quick."""
-        await asyncio.gather(*(lane.close(_GRACE) for lane in (self.courier.kills, self.courier.calm, self.objects)))
+        lanes = (self.courier.kills, self.courier.calm, self.objects)
+        await asyncio.gather(*(lane.close(_GRACE) for lane in lanes))
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self.recorder.flush(), _GRACE)

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from hedgegrid_operator.desired.naming import child_name, pod_name
@@ -91,6 +91,10 @@ class _Kept[View: (PodView, StatefulSetView)]:
             del self._views[key]
         return [view.grid_uid for _, view in gone]
 
+    def rewind(self) -> None:
+        """Let whatever is seen next count as newer."""
+        self._views = {key: replace(view, resource_version=0) for key, view in self._views.items()}
+
     def orphans(self, alive: Collection[str]) -> list[View]:
         """Children of grids that aren't there."""
         return [view for view in self._views.values() if view.grid_uid not in alive]
@@ -145,6 +149,17 @@ class Cache:
         found = stateful_set_of(obj)
         news = self._stateful_sets.keep(found, deleted=deleted)
         return found.grid_uid, Change.STATEFUL_SET if news else Change.NOTHING
+
+    def rewind(self) -> None:
+        """Forget the order of states: the API server's store was replaced by an older copy of it.
+
+        What is seen next counts as newer than what is held, and what was gone may be there again.
+        """
+        self._gone.clear()
+        self._stateful_sets.rewind()
+        self._pods.rewind()
+        for entry in self._grids.values():
+            entry.controls = replace(entry.controls, resource_version=0)
 
     def missing(
         self, kind: Kind, listed: Iterable[str], version: int, namespace: str | None

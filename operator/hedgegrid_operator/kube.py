@@ -3,7 +3,7 @@
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Self
 
@@ -26,6 +26,7 @@ _METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=
 
 _JSON = "application/json"
 _MANAGED = {"fieldManager": FIELD_MANAGER}
+_WRITES = frozenset({"create", "patch", "delete"})
 _METHODS = {"get": "GET", "list": "GET", "create": "POST", "patch": "PATCH", "delete": "DELETE"}
 
 
@@ -53,22 +54,40 @@ class _Call:
 class ApiError(Exception):
     """The API server refused a request."""
 
-    def __init__(self, status: int, reason: str, message: str) -> None:
+    def __init__(self, status: int, reason: str, message: str, retry_after: float = 0.0) -> None:
         super().__init__(f"{message or reason} ({status} {reason})")
         self.status = status
         """HTTP status."""
         self.reason = reason
         """Like NotFound, AlreadyExists, Conflict, Invalid, Forbidden, Expired."""
+        self.retry_after = retry_after
+        """Seconds that the server asks us to wait at least."""
+
+    @property
+    def passing(self) -> bool:
+        """Whether the server is there, but too busy or in trouble: the same request may succeed later."""
+        return self.status == 429 or self.status >= 500
 
 
 class ApiUnreachableError(Exception):
     """No answer from the API server."""
 
 
-class Kube:
-    """Requests to the API server. Every method raises `ApiError` or `ApiUnreachableError`."""
+class NotLeadingError(ApiUnreachableError):
+    """A write that wasn't sent: the Lease isn't ours, or wasn't renewed in time."""
 
-    def __init__(self, source: CredentialSource, metrics: Metrics, timeout: float) -> None:
+
+class Kube:
+    """Requests to the API server. Every method raises `ApiError` or `ApiUnreachableError`.
+
+    `may_write` is asked right before each write is sent: work that a pause of the process has interrupted anywhere
+    doesn't go on writing for a leader that has been replaced meanwhile.
+    """
+
+    def __init__(
+        self, source: CredentialSource, metrics: Metrics, timeout: float, *, may_write: Callable[[], bool]
+    ) -> None:
+        self._may_write = may_write
         self._source = source
         self._metrics = metrics
         self._timeout = aiohttp.ClientTimeout(total=timeout)
@@ -157,17 +176,20 @@ class Kube:
         if self._credentials.rotates:
             await self._refresh(_TOKEN_AGE)
         sent = self._credentials
-        status, answer = await self._exchange(call)
+        status, answer, wait = await self._exchange(call)
         if status == 401:
             await self._refresh(0.0, sent)
-            status, answer = await self._exchange(call)
+            status, answer, wait = await self._exchange(call)
         if status >= 400:
-            raise ApiError(status, str(answer.get("reason", "")), str(answer.get("message", "")))
+            raise ApiError(status, str(answer.get("reason", "")), str(answer.get("message", "")), wait)
         return answer
 
-    async def _exchange(self, call: _Call) -> tuple[int, Json]:
+    async def _exchange(self, call: _Call) -> tuple[int, Json, float]:
+        """Status, answer, and the seconds to wait that it asks for."""
         if self._session is None:
             raise RuntimeError("the client isn't open")
+        if call.verb in _WRITES and not self._may_write():
+            raise NotLeadingError(f"{call.verb} {call.path} isn't sent: the Lease isn't held")
         headers = {"Accept": call.accept, "Content-Type": call.content}
         if self._credentials.authorization:
             headers["Authorization"] = self._credentials.authorization
@@ -178,7 +200,7 @@ class Kube:
                 method, call.path, params=call.query, data=payload, headers=headers
             ) as response:
                 code = str(response.status)
-                return response.status, _decoded(await response.read())
+                return response.status, _decoded(await response.read()), _seconds(response.headers)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise ApiUnreachableError(f"{method} {call.path}: {error or type(error).__name__}") from error
         finally:
@@ -206,3 +228,9 @@ def _decoded(payload: bytes) -> Json:
     except ValueError:
         found = {}
     return found or {"message": payload[:200].decode(errors="replace")}
+
+
+def _seconds(headers: Mapping[str, str]) -> float:
+    """The header Retry-After; the API server only writes whole seconds."""
+    text = headers.get("Retry-After", "")
+    return float(text) if text.isdecimal() else 0.0

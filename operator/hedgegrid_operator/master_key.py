@@ -15,7 +15,7 @@ _PAUSE = 2.0
 
 
 async def master_key(kube: Kube, namespace: str, name: str) -> bytes:
-    """The key, from its Secret; waits while the API server can't be reached. Raises `ValueError` if it has none."""
+    """The key, from its Secret; waits while the API server won't give it. Raises `ValueError` if none is in it."""
     while True:
         try:
             found = await kube.get(SECRET, namespace, name)
@@ -23,12 +23,9 @@ async def master_key(kube: Kube, namespace: str, name: str) -> bytes:
                 found = await kube.create(SECRET, namespace, _new(name))
                 log.info("master key made", extra={"secret": f"{namespace}/{name}"})
             return _key_in(found, f"Secret {namespace}/{name}")
-        except ApiUnreachableError as error:
-            log.warning("the master key can't be read: %s", error)
-        except ApiError as error:
-            if error.status not in {409, 429, 500, 503}:
-                raise
-            log.warning("the master key can't be read: %s", error)
+        except (ApiError, ApiUnreachableError) as error:
+            # Not there yet, or no longer: the namespace, our rights, the API server. Whoever made one in between wins.
+            log.warning("the master key in Secret %s/%s can't be read: %s", namespace, name, error)
         await asyncio.sleep(_PAUSE)
 
 

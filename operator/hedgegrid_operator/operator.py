@@ -11,7 +11,7 @@ from hedgegrid_operator.brain import Brain
 from hedgegrid_operator.control.client import PodClient
 from hedgegrid_operator.credentials import CredentialSource
 from hedgegrid_operator.health import HealthServer
-from hedgegrid_operator.kube import ApiError, ApiUnreachableError, Kube
+from hedgegrid_operator.kube import Kube
 from hedgegrid_operator.leader import Leader, LeadershipLostError, LeaseTimes
 from hedgegrid_operator.master_key import master_key
 from hedgegrid_operator.metrics import Metrics
@@ -30,23 +30,27 @@ class Operator:
         self._metrics = Metrics()
         self._leader: Leader | None = None
         self._brain: Brain | None = None
-        self._tried_at = 0.0
         self._stopping = asyncio.Event()
         self._replaced = False
 
     async def run(self) -> int:
         """Run until SIGTERM or SIGINT (0), or until another one leads (1)."""
         loop = asyncio.get_running_loop()
-        self._tried_at = loop.time()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stopping.set)
         settings = self._settings
         source = CredentialSource(settings.kubeconfig, settings.context)
         health = HealthServer(self._metrics, live=self._live, ready=self._ready, measure=self._measure)
-        async with Kube(source, self._metrics, settings.request_timeout) as kube:
+        # The Lease has connections and a time-out of its own: nothing stands before a renewal, and two tries fit into
+        # the time that it may take.
+        patience = min(settings.request_timeout, settings.renew_deadline / 2)
+        async with (
+            Kube(source, self._metrics, patience, may_write=lambda: True) as own,
+            Kube(source, self._metrics, settings.request_timeout, may_write=self._may_write) as kube,
+        ):
             await health.start(settings.health_host, settings.health_port)
             try:
-                return await self._until_stopped(self._lead(kube, source))
+                return await self._until_stopped(self._lead(own, kube, source))
             finally:
                 if self._leader is not None:
                     await self._leader.release()
@@ -63,11 +67,14 @@ class Operator:
             await leading
         return 1 if self._replaced else 0
 
-    async def _lead(self, kube: Kube, source: CredentialSource) -> None:
+    def _may_write(self) -> bool:
+        return self._leader is not None and self._leader.may_write
+
+    async def _lead(self, own: Kube, kube: Kube, source: CredentialSource) -> None:
         settings = self._settings
-        key = await master_key(kube, settings.own_namespace, settings.keys_secret)
+        key = await master_key(own, settings.own_namespace, settings.keys_secret)
         leader = self._leader = Leader(
-            kube,
+            own,
             self._metrics,
             namespace=settings.own_namespace,
             name=settings.lease_name,
@@ -102,43 +109,34 @@ class Operator:
 
     async def _first_list(self, brain: Brain) -> None:
         """Nothing is decided before everything has been seen once: who has a StatefulSet keeps its target."""
-        listed = await self._attempt(brain.resync_watched)
-        while not listed:
+        await brain.resync_watched()
+        while brain.resync.done_at is None:
             await asyncio.sleep(self._settings.retry_period)
-            listed = await self._attempt(brain.resync_watched)
+            await brain.resync_watched()
 
     async def _repeat(self, work: Callable[[], Awaitable[None]], interval: float) -> None:
         while True:
             await asyncio.sleep(interval * random.uniform(0.9, 1.1))
-            await self._attempt(work)
-
-    async def _attempt(self, work: Callable[[], Awaitable[None]]) -> bool:
-        try:
             await work()
-        except (ApiError, ApiUnreachableError) as error:
-            log.warning("LIST failed: %s", error)
-            return False
-        finally:
-            self._tried_at = asyncio.get_running_loop().time()
-        return True
 
     def _live(self) -> str | None:
-        """Wrong when the loops stand still; an API server that doesn't answer is no reason to be restarted."""
-        if self._brain is None:
-            return None
-        age = asyncio.get_running_loop().time() - self._tried_at
-        limit = 3 * self._settings.resync_interval + 4 * self._settings.request_timeout
-        return f"no LIST was tried for {age:.0f} s" if age > limit else None
+        """Wrong when the loops stand still or the API server answers and refuses, not when it doesn't answer."""
+        settings = self._settings
+        if self._brain is not None:
+            limit = 3 * settings.resync_interval + 4 * settings.request_timeout
+            return self._brain.resync.attempts.wrong("a LIST", limit)
+        limit = 3 * settings.lease_duration + 4 * settings.request_timeout
+        return self._leader.attempts.wrong("the Lease", limit) if self._leader is not None else None
 
     def _ready(self) -> str | None:
         """Wrong before the Lease could be read; for a leader, while the API server can't be used."""
-        now, settings = asyncio.get_running_loop().time(), self._settings
         leader, brain = self._leader, self._brain
-        if leader is None or leader.read_at is None or now - leader.read_at > settings.lease_duration:
+        if leader is None or not leader.known:
             return "the Lease can't be read"
         if brain is None:
             return None
-        if brain.resync.done_at is None or now - brain.resync.done_at > 3 * settings.resync_interval:
+        now, limit = asyncio.get_running_loop().time(), 3 * self._settings.resync_interval
+        if brain.resync.done_at is None or now - brain.resync.done_at > limit:
             return "no complete LIST lately"
         return None if leader.may_write else "the Lease can't be renewed"
 

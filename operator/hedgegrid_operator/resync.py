@@ -5,12 +5,14 @@ behind by an object that is gone.
 """
 
 import asyncio
+import logging
 from collections import defaultdict
 from collections.abc import Callable
 
 from hedgegrid_operator.apply import LISTED, Children
 from hedgegrid_operator.cache import WATCHED, Cache, Change
 from hedgegrid_operator.kube import Kube
+from hedgegrid_operator.liveness import Attempts
 from hedgegrid_operator.objects import (
     CONFIG_MAP,
     HEDGE_GRID,
@@ -22,6 +24,8 @@ from hedgegrid_operator.objects import (
     resource_version,
     uid_of,
 )
+
+log = logging.getLogger(__name__)
 
 type Left = dict[str, dict[tuple[str, str], Json]]
 """Children by the uid on their label, then by kind and name."""
@@ -50,6 +54,9 @@ class Resync:
         self._react = react
         self.done_at: float | None = None
         """When the last complete LIST of what is watched ended (loop time)."""
+        self.attempts = Attempts()
+        """How these LISTs go."""
+        self._versions: dict[tuple[Kind, str | None], int] = {}
         self.config_maps: dict[str, list[str]] = {}
         """Names of each grid's ConfigMaps, as last listed."""
 
@@ -62,14 +69,26 @@ class Resync:
                 selector = "" if kind is HEDGE_GRID else UID_LABEL
                 async for items, found in self._kube.pages(kind, namespace, selector):
                     # Every page repeats the version of the whole list.
-                    version = version or found
+                    version = version or self._in_order(kind, namespace, found)
                     for item in items:
                         listed.append(uid_of(item))
                         self._observe(kind, item)
+                    self.attempts.going_on()
                     await asyncio.sleep(0)
                 for uid, change in self._cache.missing(kind, listed, version, namespace):
                     self._react(uid, change)
         self.done_at = asyncio.get_running_loop().time()
+        self.attempts.succeeded()
+
+    def _in_order(self, kind: Kind, namespace: str | None, version: int) -> int:
+        """The version of a list; one that is lower than before tells that the store is an older copy."""
+        before = self._versions.get((kind, namespace), 0)
+        if version < before:
+            log.warning("the API server's store went back from %d to %d: was it restored?", before, version)
+            self._cache.rewind()
+            self._versions.clear()
+        self._versions[kind, namespace] = version
+        return version
 
     async def children(self) -> tuple[set[str], Left]:
         """Check the children that aren't watched: grids that have to be looked at, and what no grid is there for."""
