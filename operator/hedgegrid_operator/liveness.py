@@ -5,21 +5,24 @@ A loop that stands still is one, and so is an API server that answers and refuse
 """
 
 import time
+from collections.abc import Callable
 
 from hedgegrid_operator.kube import ApiError, ApiUnreachableError
 
 
 class Attempts:
-    """The attempts at one kind of request. Times are monotonic seconds."""
+    """The attempts at one kind of request."""
 
-    def __init__(self) -> None:
-        self._tried_at = time.monotonic()
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        """`clock`: seconds that never jump."""
+        self._clock = clock
+        self._tried_at = clock()
         self._refused_since: float | None = None
         self._refusal = ""
 
     def going_on(self) -> None:
         """Some of it is done."""
-        self._tried_at = time.monotonic()
+        self._tried_at = self._clock()
 
     def succeeded(self) -> None:
         """It was done."""
@@ -38,7 +41,7 @@ class Attempts:
 
     def wrong(self, what: str, limit: float) -> str | None:
         """What is wrong when it stands still, or is refused, for longer than `limit` seconds; None: nothing."""
-        now = time.monotonic()
+        now = self._clock()
         if now - self._tried_at > limit:
             return f"{what} wasn't tried for {now - self._tried_at:.0f} s"
         if self._refused_since is not None and now - self._refused_since > limit:

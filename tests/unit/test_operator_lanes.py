@@ -231,3 +231,20 @@ def test_a_log_line_is_one_line_of_json_with_fields_of_its_own() -> None:
     assert "\n" not in line
     found = json.loads(line)
     assert (found["message"], found["grid"], found["generation"]) == ("kill\ndelivered in 3 ms", "btc", 4)
+
+
+def test_after_a_restore_older_states_count_and_what_was_gone_is_back() -> None:
+    """F45: an etcd that was restored counts its resource versions from an earlier one on."""
+    cache = Cache()
+    newer, older = grid(generation=9), grid(generation=2, killSwitch="flattenBoth")
+    cache.observe(HEDGE_GRID, newer)
+    other = grid(generation=5, uid="0f0e5b0e-0000-4000-8000-000000000002", name="eth")
+    cache.observe(HEDGE_GRID, other)
+    cache.observe(HEDGE_GRID, other, deleted=True)
+    assert cache.observe(HEDGE_GRID, older) == (UID, Change.NOTHING)
+    cache.rewind()
+    assert cache.observe(HEDGE_GRID, older) == (UID, Change.GRID)
+    entry = cache.grid(UID)
+    assert entry is not None
+    assert entry.controls.generation == 2
+    assert cache.observe(HEDGE_GRID, other)[1] is Change.GRID
