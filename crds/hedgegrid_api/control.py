@@ -310,6 +310,9 @@ class ControlReport(Message):
     """UID of the HedgeGrid whose document the pod holds; null before the first."""
     applied_generation: int | None = None
     """Of the newest document; null before the first one since the store was made."""
+    due_generation: int | None = None
+    """Lowest generation of a document that is taken in, where the pod's own watch has engaged by an object newer than
+    that of the newest document; null where that document says everything."""
     epoch: int | None = None
     """Of the newest document."""
     rearm: int = 0

@@ -4,7 +4,6 @@
 still be killed, throttled down and deleted.
 """
 
-import math
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -13,12 +12,12 @@ from enum import StrEnum
 
 from pydantic import ValidationError
 
+from hedgegrid_api.asked import kill_switch_of, paused, throttle_of, whole
 from hedgegrid_api.control import Author, DeletionIntent, Latch
 from hedgegrid_api.deletion import intent_of, policy_of
 from hedgegrid_api.risk import RiskLimits
 from hedgegrid_api.types import KillSwitch, Source, complaints
 from hedgegrid_operator.objects import (
-    PAUSE_ANNOTATION,
     REASON_ANNOTATION,
     RELEASE_ANNOTATION,
     REVISION_ANNOTATION,
@@ -77,36 +76,23 @@ def controls_of(grid: Json) -> Controls:
     risk, faults = _limits(spec.get("risk", {}))
     return Controls(
         ref=GridRef(str(about.get("namespace", "")), str(about.get("name", "")), uid_of(grid)),
-        generation=_whole(about.get("generation")),
+        generation=whole(about.get("generation")),
         resource_version=resource_version(grid),
         created=instant(about.get("creationTimestamp")),
         deleted=instant(about.get("deletionTimestamp")),
         deletion=intent_of(policy_of(spec)) if "deletionTimestamp" in about else DeletionIntent.NONE,
-        kill_switch=_switch(spec.get("killSwitch", KillSwitch.NONE)),
-        throttle=_fraction(spec.get("throttle", 1)),
-        rearm=_whole(spec.get("rearm")),
+        kill_switch=kill_switch_of(spec),
+        throttle=throttle_of(spec),
+        rearm=whole(spec.get("rearm")),
         risk=risk,
         faults=faults,
         by=_author(items(about, "managedFields"), annotations.get(REASON_ANNOTATION)),
-        paused=annotations.get(PAUSE_ANNOTATION) == "disabled",
+        paused=paused(annotations),
         orphaned=annotations.get(RELEASE_ANNOTATION) == "orphan",
         shown_latches=tuple(str(latch.get("id")) for latch in items(control, "latches")),
         latches=tuple(_latches(items(control, "latches"))),
-        shown_rearm=_whole(control.get("rearm")),
+        shown_rearm=whole(control.get("rearm")),
     )
-
-
-def _switch(value: object) -> KillSwitch:
-    try:
-        return KillSwitch(str(value))
-    except ValueError:
-        return KillSwitch.HALT_ENTRIES
-
-
-def _fraction(value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return 0.0
-    return float(value) if math.isfinite(value) and 0 <= value <= 1 else 0.0
 
 
 def _limits(value: object) -> tuple[RiskLimits | None, tuple[str, ...]]:
@@ -122,10 +108,6 @@ def _latches(listed: list[Json]) -> Iterator[Latch]:
             latch = Latch.model_validate(found)
             if latch.source in {Source.RISK, Source.API}:
                 yield latch
-
-
-def _whole(value: object) -> int:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else 0
 
 
 def _author(managed: list[Json], reason: str | None) -> Author:
@@ -167,7 +149,7 @@ def stateful_set_of(obj: Json) -> StatefulSetView:
         grid_uid=labels_of(obj).get(UID_LABEL, ""),
         name=str(about.get("name", "")),
         namespace=str(about.get("namespace", "")),
-        generation=_whole(about.get("generation")),
+        generation=whole(about.get("generation")),
         resource_version=resource_version(obj),
         revision=annotations_of(obj).get(REVISION_ANNOTATION),
         deleting="deletionTimestamp" in about,

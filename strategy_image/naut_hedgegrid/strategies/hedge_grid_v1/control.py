@@ -1,6 +1,7 @@
 """Who asks what of each leg: the controls as a pure state that documents, API calls and restarts act on.
 
-Each leg has a level (open < halted < flat); the effective one is the highest that any source asks for. An engagement
+Each leg has a level (open < halted < flat); the effective one is the highest that any source asks for. The object's own
+say comes by documents and, where they are late, by the pod's own watch (`Heeded`): the stronger of both. An engagement
 begins when a leg's level rises and keeps its operation id until the leg is open again, whoever else joins in.
 """
 
@@ -10,10 +11,12 @@ from typing import Annotated
 
 from pydantic import AwareDatetime, Field
 
+from hedgegrid_api.asked import Asked
 from hedgegrid_api.control import ControlDocument, DeletionIntent, Latch, Trip
 from hedgegrid_api.deletion import LEVELS
 from hedgegrid_api.types import KillSwitch, LegLevel, Message, Source, levels_of
 from naut_hedgegrid.domain.values import Leg
+from naut_hedgegrid.strategies.hedge_grid_v1.heeded import NOTHING, Heeded, higher
 
 BOTH = "BOTH"
 """Leg of a latch that holds both."""
@@ -51,6 +54,8 @@ class Controls(Message):
 
     document: ControlDocument | None = None
     """The newest one taken."""
+    own: Heeded | None = None
+    """By the pod's own watch, since that document."""
     latches: tuple[Latch, ...] = ()
     """Engaged by risk or through the API; each stands until it is released by its id."""
     trip: Trip | None = None
@@ -64,13 +69,13 @@ class Controls(Message):
 
     def asked(self, leg: Leg) -> dict[Source, LegLevel]:
         """Level that each source asks of a leg."""
-        document = self.document
+        document, own = self.document, self.own or NOTHING
         switch = document.kill_switch if document is not None else KillSwitch.NONE
         spec = levels_of(switch)[0 if leg is Leg.LONG else 1]
         deletion = document.deletion if document is not None else DeletionIntent.NONE
         return {
-            Source.DELETION: LEVELS[deletion],
-            Source.SPEC: spec,
+            Source.DELETION: higher(LEVELS[deletion], own.by_deletion()),
+            Source.SPEC: higher(spec, own.level(leg)),
             Source.RISK: self._latched(leg, Source.RISK),
             Source.API: self._latched(leg, Source.API),
         }
@@ -91,10 +96,15 @@ class Controls(Message):
 
     def throttle(self, configured: float) -> tuple[float, Source]:
         """Effective throttle and whose it is; `configured` counts where there is no document."""
-        spec = self.document.throttle if self.document is not None else configured
+        spec = self.spec_throttle(configured)
         if self.api_throttle is not None and self.api_throttle < spec:
             return self.api_throttle, Source.API
         return spec, Source.SPEC
+
+    def spec_throttle(self, configured: float) -> float:
+        """What the object asks for; `configured` counts where there is no document."""
+        document = self.document.throttle if self.document is not None else configured
+        return min(document, self.own.throttle) if self.own is not None else document
 
 
 def with_document(held: Controls, document: ControlDocument, now: datetime, new_id: Callable[[], str]) -> Controls:
@@ -104,11 +114,10 @@ def with_document(held: Controls, document: ControlDocument, now: datetime, new_
         StaleDocumentError: another object's uid, a lower generation or a lower epoch than what is held.
     """
     before = held.document
-    if before is not None:
-        _check_order(before, document)
-        if document.risk is None:
-            # Limits that couldn't be read must not be replaced by wider ones.
-            document = document.model_copy(update={"risk": before.risk})
+    _check_order(held, document)
+    if before is not None and document.risk is None:
+        # Limits that couldn't be read must not be replaced by wider ones.
+        document = document.model_copy(update={"risk": before.risk})
     latches = held.latches
     if before is None:
         # A store that has never seen a document may be a new one on a lost volume: what stood then still stands (F38).
@@ -121,6 +130,7 @@ def with_document(held: Controls, document: ControlDocument, now: datetime, new_
         held.model_copy(
             update={
                 "document": document,
+                "own": None,
                 **_standing(held, latches),
                 "rearm": max(held.rearm, document.rearm),
                 "api_throttle": held.api_throttle if same_throttle else None,
@@ -129,6 +139,41 @@ def with_document(held: Controls, document: ControlDocument, now: datetime, new_
         now,
         new_id,
     )
+
+
+def with_asked(held: Controls, asked: Asked, now: datetime, new_id: Callable[[], str]) -> Controls:
+    """The controls after the pod's own watch has seen its object: what is stronger there is engaged, nothing released.
+
+    An object no newer than the newest document changes nothing: that document has told it.
+    """
+    document = held.document
+    if document is not None and asked.generation <= document.generation:
+        return held
+    after = held.model_copy(update={"own": (held.own or NOTHING).joined(asked)})
+    return _engaged(after, now, new_id) if _stronger(after, held) else held
+
+
+def with_object_gone(held: Controls, generation: int, now: datetime, new_id: Callable[[], str]) -> Controls:
+    """The controls after the pod's own watch has found its object gone: no entry any more.
+
+    `generation` is the newest that was known of it. Only a document of a higher one ends that: others are older.
+    """
+    own = held.own or NOTHING
+    if own.gone:
+        return held
+    newest = max(generation, own.generation, held.document.generation if held.document is not None else 0)
+    found = own.model_copy(update={"gone": True, "generation": newest + 1})
+    return _engaged(held.model_copy(update={"own": found}), now, new_id)
+
+
+def _stronger(after: Controls, before: Controls) -> bool:
+    """Whether the object asks for more than before, of a leg or of the throttle."""
+    rose = any(
+        after.asked(leg)[source].rank > before.asked(leg)[source].rank
+        for leg in Leg
+        for source in (Source.SPEC, Source.DELETION)
+    )
+    return rose or after.spec_throttle(1.0) < before.spec_throttle(1.0)
 
 
 def with_api_flatten(held: Controls, legs: tuple[Leg, ...], now: datetime, new_id: Callable[[], str]) -> Controls:
@@ -224,7 +269,15 @@ def _updated(held: Controls, changes: Mapping[Leg, Mapping[str, object]]) -> Con
     return held.model_copy(update={"engagements": engagements})
 
 
-def _check_order(before: ControlDocument, document: ControlDocument) -> None:
+def _check_order(held: Controls, document: ControlDocument) -> None:
+    own, before = held.own, held.document
+    if own is not None and document.generation < own.generation:
+        why = "was found gone" if own.gone else "was engaged by its own watch"
+        raise StaleDocumentError(
+            "generation", f"generation {document.generation} is lower than {own.generation}: this pod's object {why}"
+        )
+    if before is None:
+        return
     if document.uid != before.uid:
         raise StaleDocumentError("uid", f"this pod belongs to the HedgeGrid with uid {before.uid}, not {document.uid}")
     if document.epoch < before.epoch:

@@ -119,6 +119,7 @@ def control_report(
         boot_id=identity.boot_id,
         uid=document.uid if document is not None else None,
         applied_generation=document.generation if document is not None else None,
+        due_generation=controls.own.generation if controls.own is not None else None,
         epoch=document.epoch if document is not None else None,
         rearm=controls.rearm,
         synced=identity.synced,
