@@ -46,6 +46,7 @@ _REPORT: Json = {
     "bootID": "5d1f0a6c9be2477f",
     "uid": "0badcafe-0000-4000-8000-000000000001",
     "appliedGeneration": 3,
+    "dueGeneration": None,
     "epoch": 1,
     "rearm": 0,
     "synced": True,
