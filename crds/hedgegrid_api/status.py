@@ -112,6 +112,17 @@ class ControlStatus(Message):
     """The limit of spec.risk that stopped the grid; gone when its latch is released."""
 
 
+class RolloutStatus(Message):
+    """A changed pod template that waits until it may restart the pod."""
+
+    revision: str | None = None
+    """Hash of the template that waits."""
+    approval: str | None = None
+    """What the annotation hedgegrid.io/rollout has to say with update.strategy Manual."""
+    since: AwareDatetime | None = None
+    """Since when a changed template has been waiting; update.maxWaitSeconds counts from here."""
+
+
 class HedgeGridStatus(Message):
     """What is known about a grid; what is not known is absent."""
 
@@ -127,6 +138,8 @@ class HedgeGridStatus(Message):
     """Image of the strategy pod."""
     config_hash: str | None = None
     """Hash of the configuration that is applied."""
+    rollout: RolloutStatus | None = None
+    """The changed pod template that waits until it may restart the pod; absent: none does."""
     control: ControlStatus | None = None
     """The pod's controls."""
     telemetry: Telemetry | None = None

@@ -22,6 +22,7 @@ _REPEAT_AFTER = 300.0
 """Seconds after which the same Event may be told again."""
 _STARTING = timedelta(seconds=20)
 """A pod that starts may refuse connections for so long."""
+_ROLLOUT = frozenset({"WaitingForFlat", "WaitingForAnnotation", "RollingOut"})
 _WAITING_MAX = 1000
 _NOTE_MAX = 1024
 
@@ -145,8 +146,10 @@ def _standing(before: HedgeGridStatus, after: HedgeGridStatus) -> Iterator[Note]
         if found is not None and found.reason == reason:
             yield Note(name, found.message, warning=True)
     new, old = condition(after, "Progressing"), condition(before, "Progressing")
-    if new is not None and new.reason in {"WaitingForFlat", "RollingOut"} and (old is None or old.reason != new.reason):
-        yield Note(new.reason, new.message)
+    if new is not None and new.reason in _ROLLOUT:
+        another = after.rollout is not None and before.rollout is not None and before.rollout != after.rollout
+        if old is None or old.reason != new.reason or another:
+            yield Note(new.reason, new.message)
     if new is not None and new.message.startswith(REFUSED):
         yield Note("ChildRefused", new.message, warning=True)
 

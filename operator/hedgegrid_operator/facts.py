@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from hedgegrid_api.control import ControlDocument, ControlReport, Latch, Trip
-from hedgegrid_api.status import HedgeGridStatus
+from hedgegrid_api.status import HedgeGridStatus, RolloutStatus
 from hedgegrid_operator.admit import Verdict
 from hedgegrid_operator.control import plan
 from hedgegrid_operator.control.link import Link
@@ -19,6 +19,7 @@ class Doing(StrEnum):
     CREATING = "Creating"
     ROLLING_OUT = "RollingOut"
     WAITING_FOR_FLAT = "WaitingForFlat"
+    WAITING_FOR_ANNOTATION = "WaitingForAnnotation"
     IDLE = "Idle"
     APPLY_CONFLICT = "ApplyConflict"
 
@@ -35,6 +36,10 @@ class Progress:
     message: str
     refused: bool = False
     """The API server doesn't accept a child; it is tried again."""
+    rollout: RolloutStatus | None = None
+    """The template that waits."""
+    due: datetime | None = None
+    """When it needn't wait any longer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,7 @@ from hedgegrid_api.control import Author, DeletionIntent, Latch
 from hedgegrid_api.deletion import intent_of, policy_of
 from hedgegrid_api.risk import RiskLimits
 from hedgegrid_api.types import KillSwitch, Source, complaints
+from hedgegrid_operator.desired.kept import config_map_of
 from hedgegrid_operator.objects import (
     REASON_ANNOTATION,
     RELEASE_ANNOTATION,
@@ -138,6 +139,8 @@ class StatefulSetView:
     resource_version: int
     revision: str | None
     """Hash of the pod template that the operator applied."""
+    config_map: str | None
+    """Name of the ConfigMap in that template."""
     deleting: bool
 
 
@@ -152,6 +155,7 @@ def stateful_set_of(obj: Json) -> StatefulSetView:
         generation=whole(about.get("generation")),
         resource_version=resource_version(obj),
         revision=annotations_of(obj).get(REVISION_ANNOTATION),
+        config_map=config_map_of(section(obj, "spec", "template", "spec")),
         deleting="deletionTimestamp" in about,
     )
 
@@ -191,6 +195,8 @@ class PodView:
     state: PodState
     message: str
     """What the cluster says about a pod that isn't ready."""
+    config_map: str | None = None
+    """Name of the ConfigMap that its configuration comes from."""
 
     @property
     def stuck(self) -> bool:
@@ -211,6 +217,7 @@ def pod_of(obj: Json) -> PodView:
         resource_version=resource_version(obj),
         ip=status.get("podIP") or None,
         revision=annotations_of(obj).get(REVISION_ANNOTATION),
+        config_map=config_map_of(section(obj, "spec")),
         image=str(containers[0].get("image", "")) if containers else "",
         deleting="deletionTimestamp" in about,
         state=state,

@@ -3,12 +3,12 @@
 import asyncio
 import logging
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import datetime
 
 from hedgegrid_operator.apply import Children, NameTakenError
 from hedgegrid_operator.cache import Cache, Entry
 from hedgegrid_operator.contention import ApplyConflictError
-from hedgegrid_operator.control import plan
 from hedgegrid_operator.control.client import operator_key
 from hedgegrid_operator.control.courier import Courier
 from hedgegrid_operator.desired.build import Desired
@@ -26,11 +26,10 @@ from hedgegrid_operator.objects import (
     Json,
     Kind,
     labels_of,
-    timestamp,
 )
 from hedgegrid_operator.observed import PodState
-from hedgegrid_operator.rollout import Standing, Step, decide
-from hedgegrid_operator.status import condition, last_known_flat, previous_status
+from hedgegrid_operator.revisions import Revisions
+from hedgegrid_operator.rollout import Step, decide
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +55,7 @@ class Provisioner:
         self._observe = observe
         self._master_key = master_key
         self._secret_interval = secret_interval
+        self._revisions = Revisions(kube, cache, children, courier)
         self._secrets: dict[str, float] = {}
 
     def forget(self, uid: str) -> None:
@@ -75,53 +75,33 @@ class Provisioner:
             self._ensure_secret(ref),
             *(self._ensure(ref, kind, manifest, conflicts) for kind, manifest in wanted.others),
         )
-        step = decide(self._standing(entry, wanted, now))
+        step = decide(self._revisions.standing(entry, wanted, now))
         if step is Step.REPLACE and may_roll:
             # What was known may be seconds old: only a report of this moment lets a pod go.
             await self._courier.fresh_report(ref.uid)
-            step = decide(self._standing(entry, wanted, now))
+            step = decide(self._revisions.standing(entry, wanted, now))
         if step is not Step.APPLY and not may_roll:
             step = Step.HOLD
         self._courier.link(ref.uid).waiting_for_flat = step is Step.HOLD and may_roll
         if step is Step.HOLD:
-            await self._keep(entry, conflicts)
-            return _conflicting(conflicts) or self._waiting(entry, wanted, now)
+            await self._keep(ref, wanted, conflicts)
+            return _conflicting(conflicts, waits := self._revisions.waits(entry, wanted, now)) or waits
         await self._ensure(ref, STATEFUL_SET, wanted.stateful_set, conflicts)
         if step is Step.REPLACE:
             await self._delete_pod(ref, wanted.revision)
         return _conflicting(conflicts) or self._present(entry, wanted)
 
     async def prune(self, ref: GridRef, wanted: Desired, config_maps: list[str]) -> None:
-        """Remove the ConfigMaps of earlier configurations once the pod runs the present one."""
-        pod, current = self._cache.pod(ref.uid), self._cache.stateful_set(ref.uid)
-        if pod is None or current is None or not pod.revision == current.revision == wanted.revision:
-            return
-        keep = next(manifest["metadata"]["name"] for kind, manifest in wanted.others if kind is CONFIG_MAP)
+        """Remove the ConfigMaps that neither the pod, nor its StatefulSet, nor the present spec needs."""
         for name in config_maps:
-            if name != keep:
+            if name not in self._revisions.config_maps(ref, wanted):
                 await self._children.remove(ref, CONFIG_MAP, name)
 
-    def _standing(self, entry: Entry, wanted: Desired, now: datetime) -> Standing:
-        uid = entry.controls.ref.uid
-        link, pod, current = self._courier.link(uid), self._cache.pod(uid), self._cache.stateful_set(uid)
-        reporting = pod is not None and link.report is not None and link.failure is None
-        before = previous_status(entry.obj)
-        down = condition(before, "PodReady")
-        since = down.last_transition_time if down is not None and down.status != "True" else now
-        return Standing(
-            desired=wanted.revision,
-            applied=current.revision or "" if current and not current.deleting else None,
-            running=pod.revision or "" if pod and not pod.deleting else None,
-            reporting=reporting,
-            flat=last_known_flat(link.past, before),
-            kill_under_way=link.report is not None and plan.under_way(link.report),
-            pod_ready=pod is not None and pod.state is PodState.READY,
-            down_for=max(timedelta(0), now - since),
-        )
-
-    async def _keep(self, entry: Entry, conflicts: list[str]) -> None:
-        """Put back what of the running revision was changed: its StatefulSet and ConfigMaps, as we applied them."""
-        ref = entry.controls.ref
+    async def _keep(self, ref: GridRef, wanted: Desired, conflicts: list[str]) -> None:
+        """Put back what of the running revision was changed: its StatefulSet and ConfigMaps, as they were applied."""
+        if self._children.applied(ref.uid, STATEFUL_SET, child_name(ref.name)) is None:
+            for kind, manifest in await self._revisions.recall(ref, wanted):
+                await self._ensure(ref, kind, manifest, conflicts)
         for kind in (CONFIG_MAP, STATEFUL_SET):
             for name in self._children.names(ref.uid, kind):
                 known = self._children.applied(ref.uid, kind, name)
@@ -157,17 +137,6 @@ class Provisioner:
             log.info("pod replaced", extra=ref.fields(pod=pod.name, revision=revision))
             await self._kube.delete(POD, ref.namespace, pod.name, pod.uid)
 
-    def _waiting(self, entry: Entry, wanted: Desired, now: datetime) -> Progress:
-        before = condition(previous_status(entry.obj), "Progressing")
-        text = f"revision {wanted.revision} of the pod waits until both legs are flat"
-        if before is not None and before.reason == Doing.WAITING_FOR_FLAT.value and before.message.startswith(text):
-            return Progress(Doing.WAITING_FOR_FLAT, before.message)
-        return Progress(
-            Doing.WAITING_FOR_FLAT,
-            f"{text}, since {timestamp(now)}; killSwitch: haltEntries lets take-profits empty them, "
-            "killSwitch: flattenBoth closes them at once",
-        )
-
     def _present(self, entry: Entry, wanted: Desired) -> Progress:
         pod = self._cache.pod(entry.controls.ref.uid)
         if pod is None:
@@ -179,5 +148,8 @@ class Provisioner:
         return Progress(Doing.IDLE, "all children are as the spec asks")
 
 
-def _conflicting(conflicts: list[str]) -> Progress | None:
-    return Progress(Doing.APPLY_CONFLICT, "; ".join(conflicts)) if conflicts else None
+def _conflicting(conflicts: list[str], waits: Progress | None = None) -> Progress | None:
+    if not conflicts:
+        return None
+    progress = Progress(Doing.APPLY_CONFLICT, "; ".join(conflicts))
+    return replace(progress, rollout=waits.rollout, due=waits.due) if waits else progress

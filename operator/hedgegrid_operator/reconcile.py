@@ -18,6 +18,7 @@ from hedgegrid_operator.finalizer import Finalizer
 from hedgegrid_operator.kube import ApiError
 from hedgegrid_operator.provision import Provisioner
 from hedgegrid_operator.publish import Publisher
+from hedgegrid_operator.status import previous_status
 
 _REFUSALS = frozenset({400, 403, 422})
 _REFUSED_PAUSE = 15.0
@@ -62,7 +63,8 @@ class Reconciler:
             return await self._farewell.see_off(entry, verdict, self._admission.wanted(uid))
         progress = Progress(Doing.IDLE, "nothing is made for it")
         if entry.controls.paused:
-            progress = Progress(Doing.IDLE, "reconciling is paused")
+            waits = previous_status(entry.obj).rollout
+            progress = Progress(Doing.IDLE, "reconciling is paused", rollout=waits)
         elif verdict.accepted:
             entry = await self._finalizer.put_on(entry)
             verdict, progress = await self._provide(entry, verdict)
@@ -89,6 +91,12 @@ class Reconciler:
             return _REFUSED_PAUSE
         link = self._courier.link(uid)
         if progress.doing is Doing.WAITING_FOR_FLAT:
-            return 1.0 if link.report is not None and plan.both_flat(link.report.kill_switch.legs) else None
+            at_once = link.report is not None and plan.both_flat(link.report.kill_switch.legs)
+            return 1.0 if at_once else _until(progress.due)
         stands = link.failure is not None or progress.doing is Doing.APPLY_CONFLICT or not verdict.accepted
         return _STANDING_PAUSE if stands else None
+
+
+def _until(due: datetime | None) -> float | None:
+    """Seconds until a time, at least a moment; None for never."""
+    return None if due is None else max(0.1, (due - datetime.now(UTC)).total_seconds())

@@ -1,18 +1,20 @@
-"""When a changed pod template may restart the pod: only when both legs are flat. Pure.
+"""When a changed pod template may restart the pod. Pure.
 
 `OnDelete` alone doesn't hold a rollout back, since a pod that crashes or is evicted comes back on the newest template.
 So a changed StatefulSet isn't even applied before it may roll. The order is then: a report of this moment says that
 neither leg has a position and no kill is under way → the StatefulSet is applied → the pod is deleted (by uid). A grid
 that trades may be filled in the milliseconds between; the pod cancels its entries on SIGTERM, keeps its exits, and the
 new one takes both over.
+
+Where a restart with a position is asked for (`Immediate`, `Manual` with its annotation, `maxWaitSeconds` over),
+the same happens without flat; only a flatten that gets on is waited for.
 """
 
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum
 
-MEND_AFTER = timedelta(seconds=120)
-"""A pod that has been down for so long won't get flat by itself: the new template may be its only way on."""
+from hedgegrid_api.v1alpha1 import UpdateStrategy
 
 
 class Step(Enum):
@@ -38,13 +40,23 @@ class Standing:
     """Revision of the pod; None: there is none."""
     reporting: bool
     """The pod has just sent its report."""
+    ever_reported: bool
+    """Some pod of this grid has reported once."""
     flat: bool | None
-    """Neither leg has a position, by that report, or by the last one ever seen; None: never known."""
+    """Neither leg has a position, by that report, or by the last one ever seen; None: not known."""
     kill_under_way: bool
+    """An engagement hasn't reached its end, or waits to be delivered."""
+    kill_failed: bool
+    """It wasn't flat in time, and the pod goes on trying: nobody knows for how long."""
     pod_ready: bool
     """The cluster says that the pod is ready."""
-    down_for: timedelta
-    """How long it hasn't been ready."""
+    strategy: UpdateStrategy
+    approved: bool
+    """The annotation that `Manual` waits for is there."""
+    waited: timedelta
+    """Since a template of this grid first had to wait."""
+    max_wait: timedelta | None
+    """How long `WhenFlat` waits; None: for ever."""
 
 
 def decide(standing: Standing) -> Step:
@@ -59,10 +71,30 @@ def decide(standing: Standing) -> Step:
     return Step.REPLACE if old_pod else Step.APPLY
 
 
+def flat_first(standing: Standing) -> bool:
+    """Whether a restart has to wait for both legs flat."""
+    return standing.strategy is UpdateStrategy.WHEN_FLAT and not overdue(standing)
+
+
+def overdue(standing: Standing) -> bool:
+    """Whether `maxWaitSeconds` is over."""
+    return standing.max_wait is not None and standing.waited >= standing.max_wait
+
+
+def flattens(standing: Standing) -> bool:
+    """Whether a restart would interrupt an engagement that gets on."""
+    return standing.reporting and standing.kill_under_way and not standing.kill_failed
+
+
 def _may_restart(standing: Standing) -> bool:
+    if standing.strategy is UpdateStrategy.MANUAL and not standing.approved:
+        return False
+    if not flat_first(standing):
+        return not flattens(standing)
     if standing.reporting:
         return standing.flat is True and not standing.kill_under_way
     if standing.pod_ready:
         # It trades, and can't be asked.
         return False
-    return standing.flat is not False or standing.down_for >= MEND_AFTER
+    # Down. One that never came up has never traded: the new template may be its only way on.
+    return standing.flat is True or not standing.ever_reported

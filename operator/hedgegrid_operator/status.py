@@ -41,6 +41,7 @@ def build(facts: Facts) -> HedgeGridStatus:
         pod_uid=pod.uid if pod else None,
         image=pod.image if pod else facts.previous.image,
         config_hash=facts.config_hash,
+        rollout=facts.progress.rollout,
         control=_control(facts, kill),
         telemetry=report.telemetry if report else facts.previous.telemetry,
         conditions=tuple(found.dated(facts) for found in (*known.values(), summary)),

@@ -14,7 +14,7 @@ from hedgegrid_operator.control import plan
 from hedgegrid_operator.facts import Doing, Facts
 from hedgegrid_operator.trips import risk_told
 
-_UNFINISHED = frozenset({Doing.WAITING_FOR_FLAT, Doing.ROLLING_OUT, Doing.APPLY_CONFLICT})
+_UNFINISHED = frozenset({Doing.WAITING_FOR_FLAT, Doing.WAITING_FOR_ANNOTATION, Doing.ROLLING_OUT, Doing.APPLY_CONFLICT})
 
 
 def ready(facts: Facts, kill: KillSwitchStatus, known: Mapping[str, Finding]) -> Finding:

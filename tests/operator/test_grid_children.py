@@ -280,7 +280,7 @@ def test_the_role_that_ships_is_all_that_is_needed_and_no_more(field: Field) -> 
     assert [series for series in requests if 'code="403"' in series] == []
     used = {(_label(series, "verb"), _label(series, "resource")) for series in requests}
     # Server-Side Apply makes what isn't there: the role has to allow both verbs.
-    made = {"statefulsets", "configmaps", "services", "serviceaccounts", "secrets"}
+    made = {"statefulsets", "configmaps", "services", "serviceaccounts", "secrets", "roles", "rolebindings"}
     used |= {("create", resource) for verb, resource in used if verb == "patch" and resource in made}
     # The Lease is made once for all tests, and the watches have a client of their own.
     used |= {("create", "leases")} | {("watch", resource) for resource in ("hedgegrids", "statefulsets", "pods")}

@@ -1,7 +1,6 @@
-"""When a changed template may restart the pod, when a deleted object may go, and who may run at all."""
+"""When a deleted object may go, and who may run at all."""
 
 from dataclasses import replace
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,50 +10,7 @@ from hedgegrid_operator.cache import Entry
 from hedgegrid_operator.finalize import Stage, deletion_of, stage
 from hedgegrid_operator.objects import GridRef, instant
 from hedgegrid_operator.observed import controls_of
-from hedgegrid_operator.rollout import MEND_AFTER, Standing, Step, decide
 from tests.unit.operator_parts import NOW, UID, grid
-
-TRADING = Standing(
-    desired="new",
-    applied="old",
-    running="old",
-    reporting=True,
-    flat=False,
-    kill_under_way=False,
-    pod_ready=True,
-    down_for=timedelta(0),
-)
-
-
-@pytest.mark.parametrize(
-    ("change", "step"),
-    [
-        pytest.param({"applied": None, "running": None}, Step.APPLY, id="the first one is immediate"),
-        pytest.param({"applied": "new", "running": "new"}, Step.APPLY, id="nothing has changed"),
-        pytest.param({"applied": "new", "running": None}, Step.APPLY, id="the pod is being made"),
-        pytest.param({}, Step.HOLD, id="a position holds it back"),
-        pytest.param({"flat": None}, Step.HOLD, id="an unknown position too"),
-        pytest.param({"flat": True}, Step.REPLACE, id="flat"),
-        pytest.param({"flat": True, "kill_under_way": True}, Step.HOLD, id="flat, but a kill is under way"),
-        pytest.param({"applied": "new"}, Step.HOLD, id="applied when flat, then filled before the pod was gone"),
-        pytest.param({"applied": "new", "flat": True}, Step.REPLACE, id="and flat again"),
-        pytest.param({"reporting": False, "flat": True}, Step.HOLD, id="a ready pod that can't be asked"),
-        pytest.param(
-            {"reporting": False, "pod_ready": False, "running": None}, Step.HOLD, id="gone with a position: the old one"
-        ),
-        pytest.param(
-            {"reporting": False, "pod_ready": False, "running": None, "flat": True}, Step.APPLY, id="gone while flat"
-        ),
-        pytest.param(
-            {"reporting": False, "pod_ready": False, "flat": None}, Step.REPLACE, id="never came up: mended at once"
-        ),
-        pytest.param(
-            {"reporting": False, "pod_ready": False, "down_for": MEND_AFTER}, Step.REPLACE, id="down for too long"
-        ),
-    ],
-)
-def test_a_rollout_waits_for_flat(change: dict[str, Any], step: Step) -> None:
-    assert decide(replace(TRADING, **change)) is step
 
 
 def entry(deleted: str = "2026-03-01T11:58:20Z", annotations: dict[str, str] | None = None, **spec: Any) -> Entry:

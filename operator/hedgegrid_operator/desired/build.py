@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from hedgegrid_api.v1alpha1 import HedgeGridSpec
+from hedgegrid_api.v1alpha1 import HedgeGridSpec, Update
 from hedgegrid_operator.desired.config_map import config_hash, config_map
 from hedgegrid_operator.desired.own_watch import role, role_binding
 from hedgegrid_operator.desired.service import service
@@ -30,6 +30,8 @@ class Desired:
     stateful_set: Json
     others: tuple[tuple[Kind, Json], ...]
     """Everything that the pod needs beforehand."""
+    update: Update
+    """When a changed template may restart the pod."""
 
 
 def desired(grid: GridRef, spec: HedgeGridSpec, content: dict[str, str], defaults: ImageDefaults) -> Desired:
@@ -47,4 +49,5 @@ def desired(grid: GridRef, spec: HedgeGridSpec, content: dict[str, str], default
             (CONFIG_MAP, config_map(grid, content)),
             (SERVICE, service(grid)),
         ),
+        update=spec.update,
     )

@@ -3,14 +3,13 @@
 `spec.pod` adds to the pod and never overrides what stands here.
 """
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from hedgegrid_api.v1alpha1 import HedgeGridSpec, Image
 from hedgegrid_operator.desired.config_map import STRATEGY_KEY, VENUE_KEY
+from hedgegrid_operator.desired.kept import CONFIG_VOLUME, packed, revision_of_template
 from hedgegrid_operator.desired.naming import api_secret_name, child_name, config_map_name, labels, shared_labels
 from hedgegrid_operator.desired.own_watch import CLUSTER_DIR, CLUSTER_VOLUME, cluster_volume
 from hedgegrid_operator.desired.service import API_PORT, METRICS_PORT
@@ -36,7 +35,7 @@ class ImageDefaults:
 def stateful_set(grid: GridRef, spec: HedgeGridSpec, config_hash: str, defaults: ImageDefaults) -> Json:
     """The manifest; its annotation and its template's carry the template's hash, the revision."""
     template = _template(grid, spec, config_hash, defaults)
-    revision = hashlib.sha256(json.dumps(template, sort_keys=True).encode()).hexdigest()[:10]
+    revision, keeps = revision_of_template(template), packed(template)
     template["metadata"]["annotations"][REVISION_ANNOTATION] = revision
     name = child_name(grid.name)
     claims = [] if spec.storage.ephemeral else [_claim(grid, spec)]
@@ -45,7 +44,7 @@ def stateful_set(grid: GridRef, spec: HedgeGridSpec, config_hash: str, defaults:
             "name": name,
             "namespace": grid.namespace,
             "labels": labels(grid),
-            "annotations": {REVISION_ANNOTATION: revision},
+            "annotations": {REVISION_ANNOTATION: revision, **keeps},
         },
         "spec": {
             "replicas": 1,
@@ -75,7 +74,7 @@ def image_of(image: Image, defaults: ImageDefaults) -> str:
 
 def _template(grid: GridRef, spec: HedgeGridSpec, config_hash: str, defaults: ImageDefaults) -> Json:
     volumes: list[Json] = [
-        {"name": "hedgegrid-config", "configMap": {"name": config_map_name(grid.name, config_hash)}},
+        {"name": CONFIG_VOLUME, "configMap": {"name": config_map_name(grid.name, config_hash)}},
         {"name": "hedgegrid-api", "secret": {"secretName": api_secret_name(grid.name), "defaultMode": 0o440}},
         cluster_volume(),
         {"name": "hedgegrid-tmp", "emptyDir": {}},
@@ -110,7 +109,7 @@ def _template(grid: GridRef, spec: HedgeGridSpec, config_hash: str, defaults: Im
 
 def _container(grid: GridRef, spec: HedgeGridSpec, defaults: ImageDefaults) -> Json:
     mounts: list[Json] = [
-        {"name": "hedgegrid-config", "mountPath": _CONFIG_DIR, "readOnly": True},
+        {"name": CONFIG_VOLUME, "mountPath": _CONFIG_DIR, "readOnly": True},
         {"name": "hedgegrid-api", "mountPath": _KEYS_DIR, "readOnly": True},
         {"name": CLUSTER_VOLUME, "mountPath": CLUSTER_DIR, "readOnly": True},
         {"name": "hedgegrid-tmp", "mountPath": "/tmp"},  # noqa: S108 — a mount in the pod
