@@ -12,6 +12,7 @@ from hedgegrid_operator.cache import Cache, Change, Entry
 from hedgegrid_operator.control.client import PodClient
 from hedgegrid_operator.control.courier import Courier
 from hedgegrid_operator.desired.stateful_set import ImageDefaults
+from hedgegrid_operator.escalator import Escalator
 from hedgegrid_operator.events import Recorder
 from hedgegrid_operator.farewell import Farewell
 from hedgegrid_operator.finalizer import Finalizer
@@ -80,7 +81,14 @@ class Brain:
             own_namespace=settings.own_namespace,
         )
         self.reconciler = Reconciler(
-            self.cache, self.courier, self.admission, finalizer, self.provisioner, self.publisher, self.farewell
+            self.cache,
+            self.courier,
+            self.admission,
+            finalizer,
+            self.provisioner,
+            self.publisher,
+            self.farewell,
+            Escalator(kube, self.cache, self.courier, self.publisher, metrics),
         )
         self.objects = Lane("reconcile", self._reconcile, limit=settings.workers, settle=_SETTLE)
         self.sweep = Sweep(kube, self.cache, self.children, self.recorder)

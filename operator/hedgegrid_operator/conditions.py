@@ -3,11 +3,14 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from hedgegrid_api.status import Condition, KillSwitchStatus
+from hedgegrid_api.status import Condition, Escalated, KillSwitchStatus
 from hedgegrid_api.types import LegState, Source
+from hedgegrid_api.v1alpha1 import EscalationAction
 from hedgegrid_operator.control import plan
 from hedgegrid_operator.control.plan import Urgency
+from hedgegrid_operator.escalation import RESTARTS_MAX
 from hedgegrid_operator.facts import Doing, Facts
+from hedgegrid_operator.objects import timestamp
 from hedgegrid_operator.observed import PodState, PodView
 from hedgegrid_operator.trips import risk_told
 
@@ -110,11 +113,7 @@ def _engaged(facts: Facts, kill: KillSwitchStatus) -> Finding:
     if state is LegState.RELEASED:
         return Finding(kind, False, "Released", "nothing is held back")
     if state is LegState.REQUESTED:
-        wanted = "deletion" if facts.controls.deleted else kill.desired
-        why = f" ({kill.last_error})" if kill.last_error else ""
-        if not facts.verdict.accepted and facts.pod is None and not facts.config_hash:
-            why = " (the object was never run: there is nothing to kill)"
-        return Finding(kind, True, "Requested", f"{wanted} is asked for, the pod hasn't stored it yet{why}")
+        return _requested(facts, kill)
     if state is LegState.FAILED:
         why = kill.last_error or "no reason given"
         return Finding(kind, True, "FlattenFailed", f"not flat in time, the pod goes on trying: {why}")
@@ -122,6 +121,32 @@ def _engaged(facts: Facts, kill: KillSwitchStatus) -> Finding:
         return Finding(kind, True, "RiskTrip", f"{kill.effective} by risk: {_TOLD[state]}; {risk_told(facts)}")
     by = f" by {kill.source.value}" if kill.source else ""
     return Finding(kind, True, state.value, f"{kill.effective}{by}: {_TOLD[state]}")
+
+
+def _requested(facts: Facts, kill: KillSwitchStatus) -> Finding:
+    kind, wanted = "KillSwitchEngaged", "deletion" if facts.controls.deleted else kill.desired
+    if not facts.verdict.accepted and facts.pod is None and not facts.config_hash:
+        return Finding(
+            kind, True, "Requested", f"{wanted} is asked for, the object was never run: there is nothing to kill"
+        )
+    why = f" ({kill.last_error})" if kill.last_error else ""
+    told = f"{wanted} is asked for, the pod hasn't stored it yet{why}"
+    if kill.escalated is not None:
+        return Finding(kind, True, "Escalated", f"{told}; {escalated_told(kill.escalated)}")
+    if facts.link.failure is None or facts.pod is None:
+        return Finding(kind, True, "Requested", told)
+    remedy = f"see to pod {facts.pod.name}, or delete it: it comes back halted"
+    if facts.controls.escalation.action is EscalationAction.RESTART_POD:
+        remedy = f"after {facts.controls.escalation.after:g} s of that the pod is restarted"
+    return Finding(kind, True, "Requested", f"{told}; it is sent again and again; {remedy}")
+
+
+def escalated_told(done: Escalated) -> str:
+    """What the escalation has done so far."""
+    so_far = f"the pod was restarted for it {done.restarts} of {RESTARTS_MAX} times, last at {timestamp(done.time)}"
+    if done.restarts < RESTARTS_MAX:
+        return so_far
+    return f"{so_far}; if it still doesn't take it, see to its node and log, and to the positions at the venue"
 
 
 def _of_pod(facts: Facts) -> Iterator[Finding]:

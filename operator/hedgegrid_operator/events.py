@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from hedgegrid_api.preview import Advice
 from hedgegrid_api.status import ControlStatus, HedgeGridStatus, KillSwitchStatus, Phase
 from hedgegrid_api.types import LegState
+from hedgegrid_operator.conditions import escalated_told
 from hedgegrid_operator.facts import REFUSED
 from hedgegrid_operator.kube import ApiError, ApiUnreachableError, Kube
 from hedgegrid_operator.objects import EVENT, HEDGE_GRID, GridRef, Json, Kind
@@ -86,6 +87,9 @@ def _kill_notes(old: KillSwitchStatus, new: KillSwitchStatus, generation: int | 
         yield Note(
             "KillRequested", f"{told} is asked for by {source}" + (f" ({by})" if by and source == "spec" else "")
         )
+    if new.escalated and (old.escalated is None or new.escalated.restarts > old.escalated.restarts):
+        why = f" ({new.last_error})" if new.last_error else ""
+        yield Note("Escalated", f"{told} isn't taken by the pod{why}: {escalated_told(new.escalated)}", warning=True)
     if new.delivered_time and (another or new.delivered_time != old.delivered_time):
         yield Note("KillDelivered", f"{told}: the pod has stored it (operation {new.operation_id})")
     if now is LegState.FAILED and was is not now:

@@ -11,6 +11,7 @@ from hedgegrid_operator.control import plan
 from hedgegrid_operator.control.link import Link
 from hedgegrid_operator.control.plan import Urgency
 from hedgegrid_operator.observed import Controls, PodView
+from hedgegrid_operator.restarts import Restarts
 
 
 class Doing(StrEnum):
@@ -60,6 +61,8 @@ class Facts:
     """Of the configuration that is applied; None before the first."""
     deletion: str | None = None
     """Where a deletion stands, in words; None: the object isn't being deleted."""
+    restarting: Restarts | None = None
+    """What `spec.escalation` has done when the pod that it deletes next is gone; None: it deletes none now."""
     released: bool = False
     """The deletion has verified flat and takes the pod away."""
 
@@ -94,6 +97,11 @@ class Facts:
         """Highest rearm consumed: it only grows, and a pod that has lost its store has forgotten it."""
         before = self.previous.control.rearm if self.previous.control else None
         return max(before or 0, self.report.rearm if self.report else 0)
+
+    @property
+    def restarts(self) -> Restarts:
+        """What `spec.escalation` has done for the present engagement."""
+        return self.restarting or self.controls.restarts
 
     @property
     def urgency(self) -> Urgency:

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from hedgegrid_api.status import KillSwitchStatus
+from hedgegrid_api.status import Escalated, KillSwitchStatus
 from hedgegrid_api.types import LegLevel, LegState, Source
 from hedgegrid_operator.control import plan
 from hedgegrid_operator.control.plan import Urgency
@@ -33,6 +33,7 @@ def kill_switch(facts: Facts) -> KillSwitchStatus:
         flat_time=max((leg.reached for leg in engaged if leg.reached), default=None) if done else None,
         attempts=facts.link.attempts or None,
         last_error=next((leg.last_error for leg in engaged if leg.last_error), None),
+        escalated=_escalated(facts) if engaged else None,
         legs=legs,
     )
 
@@ -57,8 +58,16 @@ def _requested(facts: Facts, before: KillSwitchStatus) -> KillSwitchStatus:
         engaged_time=_engaged_time(facts, before),
         attempts=facts.link.attempts or None,
         last_error=delivery_problem(facts),
+        escalated=_escalated(facts),
         legs=report.kill_switch.legs if report else None,
     )
+
+
+def _escalated(facts: Facts) -> Escalated | None:
+    done = facts.restarts
+    if not done.count:
+        return None
+    return Escalated(restarts=done.count, pod_uid=done.pod_uid or "", time=done.time or facts.now)
 
 
 def _engaged_time(facts: Facts, before: KillSwitchStatus) -> datetime:

@@ -40,6 +40,12 @@ class Metrics:
             _GRID,
             registry=registry,
         )
+        self.kill_escalations = Counter(
+            "hedgegrid_operator_kill_escalations",
+            "Pods deleted because they didn't take a kill",
+            _GRID,
+            registry=registry,
+        )
         self.pods_unreachable = Gauge(
             "hedgegrid_operator_pods_unreachable", "Pods that didn't answer the last call", registry=registry
         )
@@ -55,7 +61,7 @@ class Metrics:
 
     def forget(self, grid: GridRef) -> None:
         """Drop the series of a grid that is gone."""
-        for metric in (self.kill_pending_seconds, self.kill_delivery_failures):
+        for metric in (self.kill_pending_seconds, self.kill_delivery_failures, self.kill_escalations):
             metric.remove_by_labels({"grid_namespace": grid.namespace, "grid": grid.name})
 
     def exposition(self) -> bytes:

@@ -34,6 +34,7 @@ from hedgegrid_operator.objects import (
     section,
     uid_of,
 )
+from hedgegrid_operator.restarts import Restarts, Wish, restarts_of, wish_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,10 @@ class Controls:
     """Those of risk and api themselves, as far as they can be read."""
     shown_rearm: int
     """Highest rearm consumed, by the object's status."""
+    escalation: Wish
+    """`spec.escalation`."""
+    restarts: Restarts
+    """What it has done so far, by the object's status."""
 
 
 def controls_of(grid: Json) -> Controls:
@@ -93,6 +98,8 @@ def controls_of(grid: Json) -> Controls:
         shown_latches=tuple(str(latch.get("id")) for latch in items(control, "latches")),
         latches=tuple(_latches(items(control, "latches"))),
         shown_rearm=whole(control.get("rearm")),
+        escalation=wish_of(spec),
+        restarts=restarts_of(control),
     )
 
 
@@ -197,6 +204,8 @@ class PodView:
     """What the cluster says about a pod that isn't ready."""
     config_map: str | None = None
     """Name of the ConfigMap that its configuration comes from."""
+    started: bool = True
+    """Its container ran at least once: the image is there."""
 
     @property
     def stuck(self) -> bool:
@@ -222,7 +231,13 @@ def pod_of(obj: Json) -> PodView:
         deleting="deletionTimestamp" in about,
         state=state,
         message=message,
+        started=any(_has_run(container) for container in items(status, "containerStatuses")),
     )
+
+
+def _has_run(container: Json) -> bool:
+    now, before = section(container, "state"), section(container, "lastState")
+    return "running" in now or "terminated" in now or "terminated" in before
 
 
 def _pod_state(status: Json) -> tuple[PodState, str]:

@@ -12,6 +12,7 @@ from hedgegrid_operator.events import Recorder, notes
 from hedgegrid_operator.facts import Facts, Progress
 from hedgegrid_operator.kube import Kube
 from hedgegrid_operator.objects import HEDGE_GRID, Json
+from hedgegrid_operator.restarts import Restarts
 from hedgegrid_operator.status import build, loud, previous_status, written
 
 _QUIET_INTERVAL = 300.0
@@ -34,7 +35,14 @@ class Publisher:
         self._wrote_at.pop(uid, None)
 
     async def publish(
-        self, uid: str, verdict: Verdict, progress: Progress, *, deletion: str | None = None, released: bool = False
+        self,
+        uid: str,
+        verdict: Verdict,
+        progress: Progress,
+        *,
+        deletion: str | None = None,
+        released: bool = False,
+        restarting: Restarts | None = None,
     ) -> None:
         """Write the status if it is due, and tell what its change means. Raises what `Kube` raises."""
         entry = self._cache.grid(uid)
@@ -53,6 +61,7 @@ class Publisher:
             config_hash=self._applied_config(uid) or before.config_hash,
             deletion=deletion,
             released=released,
+            restarting=restarting,
         )
         status = build(facts)
         advice = verdict.outlook.advice if verdict.outlook else ()

@@ -12,6 +12,7 @@ from hedgegrid_operator.apply import NameTakenError
 from hedgegrid_operator.cache import Cache, Entry
 from hedgegrid_operator.control import plan
 from hedgegrid_operator.control.courier import Courier
+from hedgegrid_operator.escalator import Escalator
 from hedgegrid_operator.facts import REFUSED, Doing, Progress
 from hedgegrid_operator.farewell import Farewell
 from hedgegrid_operator.finalizer import Finalizer
@@ -38,6 +39,7 @@ class Reconciler:
         provisioner: Provisioner,
         publisher: Publisher,
         farewell: Farewell,
+        escalator: Escalator,
     ) -> None:
         self._cache = cache
         self._courier = courier
@@ -46,6 +48,7 @@ class Reconciler:
         self._provisioner = provisioner
         self._publisher = publisher
         self._farewell = farewell
+        self._escalator = escalator
         self.refused: set[str] = set()
         """Grids that aren't accepted: they go on by themselves when the reason goes away."""
 
@@ -59,6 +62,12 @@ class Reconciler:
         if entry is None:
             return None
         verdict = self._admission.verdict(entry)
+        due = await self._escalator.act(entry, verdict)
+        pause = await self._bring_in_line(self._cache.grid(uid) or entry, verdict)
+        return min((seconds for seconds in (due, pause) if seconds is not None), default=None)
+
+    async def _bring_in_line(self, entry: Entry, verdict: Verdict) -> float | None:
+        uid = entry.controls.ref.uid
         if entry.controls.deleted is not None:
             return await self._farewell.see_off(entry, verdict, self._admission.wanted(uid))
         progress = Progress(Doing.IDLE, "nothing is made for it")

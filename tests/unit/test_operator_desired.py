@@ -30,7 +30,14 @@ def container(found: Desired) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    "control", [{"throttle": 0.3}, {"killSwitch": "flattenBoth"}, {"rearm": 4}, {"deletion": {"timeoutSeconds": 5}}]
+    "control",
+    [
+        {"throttle": 0.3},
+        {"killSwitch": "flattenBoth"},
+        {"rearm": 4},
+        {"escalation": {"action": "RestartPod", "afterSeconds": 5}},
+        {"deletion": {"timeoutSeconds": 5}},
+    ],
 )
 def test_controls_are_no_part_of_the_pod_or_its_configuration(control: dict[str, Any]) -> None:
     assert built(**control) == built()

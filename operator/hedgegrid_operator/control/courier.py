@@ -94,7 +94,7 @@ class Courier:
             if link.expect(document.generation, _now(), asyncio.get_running_loop().time()) or pod_event:
                 self.kills.wake(uid)
             return
-        link.kill_seen = None
+        link.settled()
         if pod_event or urgency is not Urgency.HELD:
             self.calm.wake(uid)
 
@@ -137,7 +137,7 @@ class Courier:
             return None
         document = self._document(entry.controls, link)
         if plan.urgency(document, link.report) is not Urgency.KILL:
-            link.kill_seen = None
+            link.settled()
             self.calm.wake(uid)
             return None
         if pod is None or pod.ip is None:
@@ -148,12 +148,15 @@ class Courier:
             self._delivered(entry, link, document)
             self.calm.wake_within(uid, min(_FIRST_LOOK, self._busy))
             return None
+        unanswered = link.failure is not None and link.pod_uid == pod.uid
+        if unanswered and link.undelivered(asyncio.get_running_loop().time()):
+            self._outside.news(uid)
         self._metrics.kill_delivery_failures.labels(entry.controls.ref.namespace, entry.controls.ref.name).inc()
         return plan.kill_delay(max(1, link.failures, link.refusals))
 
     def _delivered(self, entry: Entry, link: Link, document: ControlDocument) -> None:
         took = asyncio.get_running_loop().time() - link.kill_seen_at
-        link.kill_seen = None
+        link.settled()
         self._metrics.kill_delivery_seconds.observe(took)
         log.info(
             "kill delivered",

@@ -35,6 +35,10 @@ class Link:
     """The generation that asked for it."""
     attempts: int = 0
     """Deliveries of that kill so far."""
+    undelivered_since: float | None = None
+    """When its delivery to this pod first failed for want of an answer; None: it didn't, or none is pending."""
+    undelivered_at: float = 0.0
+    """When that last happened."""
     rearm: int = 0
     """The rearm that `rearm_latches` belong to."""
     rearm_latches: tuple[str, ...] = ()
@@ -49,18 +53,33 @@ class Link:
             self.rearm, self.rearm_latches = controls.rearm, controls.shown_latches
 
     def expect(self, generation: int, now: datetime, at: float) -> bool:
-        """A kill of this generation is to be delivered; True when that is new."""
+        """A kill of this generation is to be delivered; True when that is new. It is as old as the first one that the
+        pod hasn't stored: another change of the spec doesn't make it younger.
+        """
         if self.kill_seen is not None and self.kill_generation == generation:
             return False
-        self.kill_seen, self.kill_seen_at, self.kill_generation = now, at, generation
-        self.attempts = 0
+        if self.kill_seen is None:
+            self.kill_seen, self.kill_seen_at, self.attempts = now, at, 0
+        self.kill_generation = generation
         return True
+
+    def undelivered(self, at: float) -> bool:
+        """The kill wasn't taken, for want of an answer; True when that is new."""
+        first, self.undelivered_at = self.undelivered_since is None, at
+        if first:
+            self.undelivered_since = at
+        return first
+
+    def settled(self) -> None:
+        """No kill is pending: the pod has it, or it isn't asked for any more."""
+        self.kill_seen = self.undelivered_since = None
 
     def follow(self, pod_uid: str | None) -> bool:
         """Turn to the present pod; True when it is another one, of which nothing is known yet."""
         if pod_uid == self.pod_uid:
             return False
         self.pod_uid = pod_uid
+        self.undelivered_since = None
         self.accepted()
         self.heard(None)
         return True
