@@ -19,7 +19,7 @@ from hedgegrid_operator.finalizer import Finalizer
 from hedgegrid_operator.kube import ApiError, ApiUnreachableError, Kube, NotLeadingError
 from hedgegrid_operator.leader import Leader
 from hedgegrid_operator.metrics import Metrics
-from hedgegrid_operator.objects import HEDGE_GRID, STATEFUL_SET, GridRef, Json, Kind, uid_of
+from hedgegrid_operator.objects import HEDGE_GRID, STATEFUL_SET, GridRef, Json, Kind, resource_version, uid_of
 from hedgegrid_operator.provision import Provisioner
 from hedgegrid_operator.publish import Publisher
 from hedgegrid_operator.queue import Lane
@@ -126,6 +126,8 @@ class Brain:
         if found is None or uid_of(found) != uid:
             self.observe(HEDGE_GRID, entry.obj, deleted=True)
         else:
+            if resource_version(found) < entry.controls.resource_version:
+                self.cache.rewind()  # a consistent read that is older than what was seen: the store was restored
             self.observe(HEDGE_GRID, found)
         return self.cache.grid(uid)
 

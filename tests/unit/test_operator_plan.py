@@ -228,3 +228,37 @@ def test_a_kill_is_tried_again_for_ever_and_soon_and_the_rest_backs_off_to_a_min
 def test_an_old_view_of_the_object_is_noticed() -> None:
     assert plan.ahead(report(applied_generation=3), document(generation=2))
     assert not plan.ahead(report(applied_generation=2), document(generation=2))
+
+
+@pytest.mark.parametrize(
+    ("held", "fields", "switch", "throttle"),
+    [
+        pytest.param(report(BOTH, applied_generation=9), {}, BOTH, 1, id="an older copy releases nothing"),
+        pytest.param(
+            report(LONG, applied_generation=9), {"killSwitch": "flattenShort"}, BOTH, 1, id="a kill adds to it"
+        ),
+        pytest.param(report(applied_generation=9), {"killSwitch": "haltEntries"}, HALT, 1, id="or comes first"),
+        pytest.param(report(throttle=0.3, applied_generation=9), {"throttle": 0.8}, NONE, 0.3, id="throttle up"),
+        pytest.param(report(throttle=0.3, applied_generation=9), {"throttle": 0.1}, NONE, 0.1, id="throttle down"),
+        pytest.param(report(HALT, applied_generation=9), {"metadata": DELETED}, BOTH, 1, id="a deletion"),
+        pytest.param(report(long=CLOSED, short=CLOSED, applied_generation=9), {}, BOTH, 1, id="a deletion forgotten"),
+        pytest.param(
+            report(HALT, applied_generation=9), {"killSwitch": "flattenShort"}, SHORT, 1, id="no switch asks for both"
+        ),
+    ],
+)
+def test_an_object_behind_its_pod_only_holds_it_back_further(
+    held: ControlReport, fields: dict[str, Any], switch: KillSwitch, throttle: float
+) -> None:
+    """F45: etcd was restored; the pod refuses lower generations, and would take anything of its own."""
+    wanted = document(generation=4, rearm=3, risk={"maxDrawdownPercent": 90}, **fields)
+    found = plan.restrained(wanted, held)
+    assert (found.generation, found.kill_switch, found.throttle) == (9, switch, throttle)
+    assert (found.rearm, found.risk) == (held.rearm, None)
+    assert found.deletion is wanted.deletion
+    if switch is not SHORT:
+        assert plan.urgency(found, held) in {KILL, THROTTLE, HELD}
+
+
+def test_a_release_beside_a_lower_throttle_waits_for_a_consistent_read() -> None:
+    assert plan.urgency(document(throttle=0.5, generation=2), report(BOTH)) is WEAKER

@@ -123,12 +123,15 @@ class Courier:
             self._metrics.queue_depth.labels(lane.name).set(lane.depth)
 
     def _document(self, controls: Controls, link: Link) -> ControlDocument:
-        return plan.document(
+        found = plan.document(
             controls,
             epoch=self._outside.epoch,
             rearm_latches=link.rearm_latches if link.rearm == controls.rearm else (),
             report=link.report,
         )
+        if link.report is not None and link.report.applied_generation == link.overtaken > found.generation:
+            return plan.restrained(found, link.report)
+        return found
 
     async def _kill(self, uid: str) -> float | None:
         """Deliver a kill; called again after each failure, for ever."""
@@ -181,6 +184,7 @@ class Courier:
             confirmed = await self._outside.confirm(uid)
             if confirmed is None:
                 return plan.retry_delay(1, _jitter())
+            self._compare(uid, confirmed, link)
             document = self._document(confirmed.controls, link)
         urgency = plan.urgency(document, link.report)
         if urgency is Urgency.KILL:
@@ -246,8 +250,24 @@ class Courier:
             self._send_again(uid)
         elif error.reason == "generation":
             confirmed = await self._outside.confirm(uid)
-            if confirmed is not None and confirmed.controls.generation > document.generation:
+            if confirmed is None:
+                return
+            self._compare(uid, confirmed, link)
+            if confirmed.controls.generation > document.generation or link.overtaken > document.generation:
                 self._send_again(uid)
+
+    def _compare(self, uid: str, confirmed: Entry, link: Link) -> None:
+        """An object that a consistent read shows behind its pod has gone back: the store was restored."""
+        report, controls = link.report, confirmed.controls
+        if report is None or report.uid != uid or (report.applied_generation or 0) <= controls.generation:
+            return
+        if link.overtaken != report.applied_generation:
+            link.overtaken = report.applied_generation or 0
+            log.warning(
+                "the object is older than what its pod holds: was the API server's store restored?",
+                extra=controls.ref.fields(generation=controls.generation, held=link.overtaken),
+            )
+            self._outside.news(uid)
 
     def _send_again(self, uid: str) -> None:
         link, entry = self.link(uid), self._cache.grid(uid)

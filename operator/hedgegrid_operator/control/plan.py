@@ -4,7 +4,7 @@ from enum import Enum
 
 from hedgegrid_api.control import ControlDocument, ControlReport, DeletionIntent, LegReport, LegReports
 from hedgegrid_api.deletion import LEVELS
-from hedgegrid_api.types import LegLevel, LegState, Source, levels_of
+from hedgegrid_api.types import KillSwitch, LegLevel, LegState, Source, levels_of
 from hedgegrid_operator.observed import Controls
 
 KILL_BACKOFF = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
@@ -78,7 +78,7 @@ def urgency(wanted: ControlDocument, report: ControlReport | None) -> Urgency:
     # The first that applies.
     answers = {
         Urgency.KILL: deletes or any(ours.rank > theirs.rank for ours, theirs in switches),
-        Urgency.THROTTLE: throttles < 0,
+        Urgency.THROTTLE: throttles < 0 and not opens,
         Urgency.WEAKER: opens or throttles > 0 or newer,
         Urgency.REFRESH: (report.epoch or 0) < wanted.epoch,
         Urgency.HELD: True,
@@ -98,6 +98,33 @@ def _lets_go(wanted: ControlDocument, report: ControlReport) -> bool:
 def ahead(report: ControlReport | None, wanted: ControlDocument) -> bool:
     """Whether the pod holds a newer generation than this document's: our view of the object is old."""
     return report is not None and report.uid == wanted.uid and (report.applied_generation or 0) > wanted.generation
+
+
+def restrained(wanted: ControlDocument, report: ControlReport) -> ControlDocument:
+    """What holds the pod back in a document whose generation is below the pod's, in the pod's own generation.
+
+    For an object that was proved to be an older copy (a restored store): a kill, or a deletion, works at once. What
+    would allow more than the pod has now is left out, since nothing tells which of both came later. Where no kill switch
+    asks for both what the pod has and what the object wants, the object's stands.
+    """
+    legs, desired = report.kill_switch.legs, levels_of(report.kill_switch.desired)
+    # A deletion that the pod knows of and the object no longer does goes on, too.
+    held = [
+        max(level, leg.level, key=_rank) if leg.source is Source.DELETION else level
+        for leg, level in zip((legs.long, legs.short), desired, strict=True)
+    ]
+    long, short = (max(pair, key=_rank) for pair in zip(wanted_levels(wanted), held, strict=True))
+    both = next((switch for switch in KillSwitch if levels_of(switch) == (long, short)), wanted.kill_switch)
+    return wanted.model_copy(
+        update={
+            "generation": report.applied_generation or 0,
+            "kill_switch": both,
+            "throttle": min(wanted.throttle, report.throttle.desired),
+            "rearm": report.rearm,
+            "rearm_latches": (),
+            "risk": None,
+        }
+    )
 
 
 def holds(report: ControlReport | None, wanted: ControlDocument) -> bool:
