@@ -85,18 +85,18 @@ def _reachable(facts: Facts) -> Finding:
     return Finding(kind, True, "Contacted", "the pod answers")
 
 
+def _behind(held: int, generation: int) -> str:
+    return (
+        f"the pod holds generation {held}, the object has {generation}: the API server's store was restored from an older "
+        "copy; kill switch and deletion work, but nothing that allows more is taken from a lower generation: check the "
+        f"spec, then change it {held - generation + 1} times (its throttle, say)"
+    )
+
+
 def _synced(facts: Facts) -> Finding:
     kind, report = "ControlSynced", facts.report
-    behind = facts.link.overtaken - facts.controls.generation
-    if report is not None and report.applied_generation == facts.link.overtaken and behind > 0:
-        return Finding(
-            kind,
-            False,
-            "Rejected",
-            f"the pod holds generation {report.applied_generation}, the object has {facts.controls.generation}: the API "
-            "server's store was restored from an older copy; kill switch and deletion work, but nothing that allows more "
-            f"is taken from a lower generation: check the spec, then change it {behind + 1} times (throttle, say)",
-        )
+    if report is not None and report.applied_generation == facts.link.overtaken > facts.controls.generation:
+        return Finding(kind, False, "Rejected", _behind(facts.link.overtaken, facts.controls.generation))
     if facts.link.refusal:
         return Finding(kind, False, "Rejected", f"the pod refuses the document: {facts.link.refusal}")
     if report is None:

@@ -104,7 +104,7 @@ def restrained(wanted: ControlDocument, report: ControlReport) -> ControlDocumen
     """What holds the pod back in a document whose generation is below the pod's, in the pod's own generation.
 
     For an object that was proved to be an older copy (a restored store): a kill, or a deletion, works at once. What
-    would allow more than the pod has now is left out, since nothing tells which of both came later. Where no kill switch
+    would allow more than the pod has now is left out, since nothing tells which of both came later. Where no switch
     asks for both what the pod has and what the object wants, the object's stands.
     """
     legs, desired = report.kill_switch.legs, levels_of(report.kill_switch.desired)
