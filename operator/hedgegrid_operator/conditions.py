@@ -87,9 +87,9 @@ def _reachable(facts: Facts) -> Finding:
 
 def _behind(held: int, generation: int) -> str:
     return (
-        f"the pod holds generation {held}, the object has {generation}: the API server's store was restored from an older "
-        "copy; kill switch and deletion work, but nothing that allows more is taken from a lower generation: check the "
-        f"spec, then change it {held - generation + 1} times (its throttle, say)"
+        f"the pod holds generation {held}, the object has {generation}: the API server's store was restored from an "
+        "older copy; kill switch and deletion work, but nothing that allows more is taken from a lower generation: "
+        f"check the spec, then change it {held - generation + 1} times (its throttle, say)"
     )
 
 

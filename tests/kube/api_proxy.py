@@ -1,12 +1,16 @@
-"""A proxy before the API server, whose requests can be counted, held up, cut, or ended with a bang at the n-th.
+"""A proxy before the API server, whose requests can be counted, held up, delayed, answered here, cut, or ended with a
+bang at the n-th.
 
 An operator that is given `kubeconfig(…)` asks through it. Plain HTTP on loopback, in a thread of the test: it carries
 bearer tokens, so it is for ServiceAccounts and not for users with a client certificate.
 """
 
 import asyncio
+import base64
 import json
+import random
 import secrets
+import ssl
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
@@ -60,6 +64,15 @@ def writes(call: Call) -> bool:
     return call.writes
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a picked request gets instead of the API server's answer."""
+
+    status: int
+    body: bytes = b"{}"
+    headers: tuple[tuple[str, str], ...] = (("Content-Type", "application/json"),)
+
+
 @dataclass(slots=True)
 class _Stop:
     left: int
@@ -79,6 +92,8 @@ class ApiProxy:
         self._held: Which | None = None
         self._refusing = False
         self._stop: _Stop | None = None
+        self._answer: tuple[Which, Answer] | None = None
+        self._delay: tuple[Which, float, float] | None = None
         self._moved = asyncio.Event()
         self._port = 0
         self._calls: list[Call] = []
@@ -128,6 +143,20 @@ class ApiProxy:
         """End `refuse`."""
         self._set("_refusing", False)
 
+    def answer(self, answer: Answer, which: Which = every) -> None:
+        """Requests that are picked get this answer and don't reach the API server, until `heal`."""
+        self._set("_answer", (which, answer))
+
+    def delay(self, least: float, most: float, which: Which = every) -> None:
+        """Requests that are picked reach the API server so many seconds late, until `heal`."""
+        self._set("_delay", (which, least, most))
+
+    def heal(self) -> None:
+        """Everything passes again."""
+        for fault in ("_held", "_answer", "_delay"):
+            self._set(fault, None)
+        self._set("_refusing", False)
+
     def cut(self) -> None:
         """Cut the connections that are open now."""
         self._run(self._cut())
@@ -150,7 +179,7 @@ class ApiProxy:
     # In the thread.
 
     async def _start(self) -> tuple[web.AppRunner, aiohttp.ClientSession]:
-        connector = aiohttp.TCPConnector(ssl=self._cluster.api.context, limit=0)
+        connector = aiohttp.TCPConnector(ssl=_trusting(self._cluster.kubeconfig), limit=0)
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=5)
         self._session = aiohttp.ClientSession(connector=connector, timeout=timeout, auto_decompress=False)
         app = web.Application(client_max_size=16 * 1024 * 1024)
@@ -182,6 +211,10 @@ class ApiProxy:
         try:
             if self._refusing:
                 return self._gone(transport)
+            if self._delay is not None and self._delay[0](call):
+                await asyncio.sleep(random.uniform(*self._delay[1:]))
+            if self._answer is not None and self._answer[0](call):
+                return self._answered(call, self._answer[1])
             stop = self._due(call)
             if stop is None or not stop.before:
                 await self._may_pass(call)
@@ -201,6 +234,11 @@ class ApiProxy:
             return self._gone(transport)
         finally:
             self._open.discard(transport)
+
+    @staticmethod
+    def _answered(call: Call, answer: Answer) -> web.Response:
+        call.status = answer.status
+        return web.Response(status=answer.status, body=answer.body, headers=dict(answer.headers))
 
     def _due(self, call: Call) -> _Stop | None:
         stop = self._stop
@@ -256,3 +294,9 @@ class ApiProxy:
     def _run[T](self, work: Coroutine[Any, Any, T]) -> T:
         done: Future[T] = asyncio.run_coroutine_threadsafe(work, self._loop)
         return done.result(_START_SECONDS)
+
+
+def _trusting(kubeconfig: Path) -> ssl.SSLContext:
+    """For connections to the API server without a certificate of ours: whose token it is has to decide."""
+    cluster = yaml.safe_load(kubeconfig.read_text())["clusters"][0]["cluster"]
+    return ssl.create_default_context(cadata=base64.b64decode(cluster["certificate-authority-data"]).decode())
