@@ -6,9 +6,18 @@ import pytest
 
 from tests.kube import Cluster
 from tests.kube.fixtures import cluster, namespace, own_cluster, pytest_addoption, pytest_collection_finish
+from tests.operator.fleet_parts import fleet_cluster
 from tests.operator.grid_parts import Field
 
-__all__ = ["cluster", "field", "namespace", "own_cluster", "pytest_addoption", "pytest_collection_finish"]
+__all__ = [
+    "cluster",
+    "field",
+    "fleet_cluster",
+    "namespace",
+    "own_cluster",
+    "pytest_addoption",
+    "pytest_collection_finish",
+]
 
 
 @pytest.fixture(scope="module")

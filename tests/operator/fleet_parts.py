@@ -1,0 +1,147 @@
+"""A fleet: many grids whose pods are played by the farm, in a control plane without a kubelet, and their operators."""
+
+import secrets
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.farm import Farm
+from tests.kube import Cluster, wait_until
+from tests.kube.api_proxy import ApiProxy
+from tests.kube.fixtures import UNAVAILABLE
+from tests.kube.installation import NAMESPACE, SERVICE_ACCOUNT, Operator, install
+from tests.operator.grid_parts import API, CHILDREN, EXAMPLE, QUICK, Grid, Json, condition, merged
+
+_AT_ONCE = 8
+
+
+@pytest.fixture(scope="session")
+def fleet_cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
+    """A control plane without a kubelet, for fleets and for faults of the API server, with the operator's role."""
+    reason = request.config.stash.get(UNAVAILABLE, None)
+    if reason:
+        pytest.skip(reason)
+    if request.config.getoption("--kube-context"):
+        pytest.skip("needs a control plane of its own, that it may stop")
+    with Cluster(pods_run=False, say=lambda _: None) as started:
+        install(started)
+        yield started
+
+
+class Fleet:
+    """Grids in one namespace, the farm that plays their pods, and operators that watch only them."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self.cluster = cluster
+        self.namespace = f"fleet-{secrets.token_hex(4)}"
+        self.grids: dict[str, Grid] = {}
+        self._operators: list[Operator] = []
+        cluster.api.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.namespace}})
+        self.farm = Farm(cluster, self.namespace)
+
+    def operator(self, name: str, proxy: ApiProxy | None = None, **settings: str) -> Operator:
+        """An operator, perhaps behind a proxy; not started yet."""
+        known = {"HEDGEGRID_OPERATOR_WATCH_NAMESPACES": self.namespace, "TMPDIR": str(self.cluster.folder)}
+        if proxy is not None:
+            known["KUBECONFIG"] = str(proxy.kubeconfig(self.cluster.kubeconfig_for(NAMESPACE, SERVICE_ACCOUNT)))
+        found = Operator(self.cluster, name=f"{name}-{self.namespace}", settings=QUICK | known | settings)
+        self._operators.append(found)
+        return found
+
+    @property
+    def newest(self) -> Operator:
+        """The last one."""
+        return self._operators[-1]
+
+    def grow(self, count: int) -> None:
+        """So many grids more; returns when all of them trade."""
+        names = [f"grid-{number}" for number in range(len(self.grids), len(self.grids) + count)]
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            self.grids.update((grid.name, grid) for grid in pool.map(self._create, names))
+        self.wait_all("Ready", "Trading", timeout=240)
+
+    def _create(self, name: str) -> Grid:
+        manifest: Json = yaml.safe_load(EXAMPLE.read_text())
+        manifest["metadata"] = {"name": name, "namespace": self.namespace}
+        manifest["spec"] = merged(manifest["spec"], {"account": {"name": name}})
+        made = self.cluster.api.create(manifest)
+        return Grid(self.cluster, self.namespace, name, made["metadata"]["uid"])
+
+    def patch(self, names: list[str], **spec: Any) -> None:
+        """Change fields of many grids' specs, at the same time."""
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            list(pool.map(lambda name: self.grids[name].patch(**spec), names))
+
+    def objects(self) -> dict[str, Json]:
+        """All grids as they are now, by name."""
+        listed = self.cluster.api.list(API, "HedgeGrid", self.namespace)
+        return {found["metadata"]["name"]: found for found in listed}
+
+    def wait_all(self, kind: str, reason: str, names: list[str] | None = None, timeout: float = 120) -> None:
+        """Return when a condition of all (or these) grids has this reason, for their newest generation."""
+
+        def done() -> bool:
+            nonlocal left
+            now = self.objects()
+            left = {name: seen for name in wanted if (seen := _reason(now[name], kind)) != reason}
+            return not left
+
+        wanted, left = names or list(self.grids), dict[str, str]()
+        try:
+            wait_until(done, timeout, f"{kind} of {len(wanted)} grids to be {reason}")
+        except TimeoutError as error:
+            some = list(left.items())[:5]
+            raise TimeoutError(
+                f"{error}; {len(left)} are not: {some}; {self.objects()[some[0][0]].get('status')}"
+            ) from None
+
+    def wait_held(
+        self, names: list[str], what: str = "killSwitch", value: object = "flattenBoth", timeout: float = 60
+    ) -> None:
+        """Return when the pods of these grids hold a document with this value in a field."""
+
+        def missing() -> list[str]:
+            held = self.farm.held()
+            return [name for name in names if (held.get(name) or {}).get(what) != value]
+
+        wait_until(lambda: not missing(), timeout, f"pods to hold {what} = {value}")
+
+    def versions(self) -> Mapping[tuple[str, str], str]:
+        """Resource versions of every grid and everything that was made for it, by kind and name."""
+        found = {("HedgeGrid", name): grid["metadata"]["resourceVersion"] for name, grid in self.objects().items()}
+        for version, kind in CHILDREN:
+            for child in self.cluster.api.list(version, kind, self.namespace):
+                if "hedgegrid.io/uid" in child["metadata"].get("labels", {}):
+                    found[kind, child["metadata"]["name"]] = child["metadata"]["resourceVersion"]
+        return found
+
+    def pods(self) -> dict[str, str]:
+        """Uids of all pods by name."""
+        listed = self.cluster.api.list("v1", "Pod", self.namespace)
+        return {pod["metadata"]["name"]: pod["metadata"]["uid"] for pod in listed}
+
+    def end_operators(self) -> None:
+        """End those that run."""
+        for operator in self._operators:
+            with suppress(LookupError):
+                if operator.process.running:
+                    operator.process.thaw()
+                    operator.kill()
+        self._operators.clear()
+        self.cluster.api.delete("coordination.k8s.io/v1", "Lease", "hedgegrid-operator", NAMESPACE)
+
+    def close(self) -> None:
+        """Let everything go as it is: the control plane ends soon."""
+        self.end_operators()
+        self.farm.process.kill()
+
+
+def _reason(grid: Json, kind: str) -> str:
+    status = grid.get("status") or {}
+    if status.get("observedGeneration") != grid["metadata"]["generation"]:
+        return "an older generation"
+    return str(condition(status, kind).get("reason"))
