@@ -1,6 +1,6 @@
 """Verdicts over the grids in the cache, and what each accepted one wants made."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hedgegrid_operator.admit import Rival, Verdict, admit
 from hedgegrid_operator.cache import Cache, Entry
@@ -38,7 +38,8 @@ class Admission:
         wanted = known.wanted if known else None
         if found.spec is not None and found.config is not None:
             wanted = desired(entry.controls.ref, found.spec, found.config, self._defaults)
-        self._known[uid] = _Known(generation, found, wanted)
+        # What was made of the spec is in `wanted`; the spec itself isn't needed again.
+        self._known[uid] = _Known(generation, replace(found, spec=None, config=None), wanted)
         return found
 
     def wanted(self, uid: str) -> Desired | None:

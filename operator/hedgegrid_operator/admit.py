@@ -11,7 +11,7 @@ from hedgegrid_api.files import StrategyFile, VenueFile, strategy_file, venue_fi
 from hedgegrid_api.preview import Advice, collapsed, known_price, oversized, preview, summary, warnings
 from hedgegrid_api.types import complaints
 from hedgegrid_api.v1alpha1 import HedgeGridSpec
-from hedgegrid_operator.desired.config_map import files
+from hedgegrid_operator.desired.config_map import config_hash, files
 from hedgegrid_operator.objects import GridRef, Json, section
 
 
@@ -47,6 +47,8 @@ class Verdict:
     """Content of its ConfigMap; None when the spec can't be read."""
     outlook: Outlook | None = None
     """What it will do; None where it isn't known or doesn't run."""
+    config_hash: str | None = None
+    """Of that content."""
 
     @property
     def could_run(self) -> bool:
@@ -78,7 +80,8 @@ def admit(grid: Json, own: Rival, rivals: Iterable[Rival], before: Verdict | Non
     try:
         spec = HedgeGridSpec.model_validate(section(grid, "spec"))
         config = files(spec)
-        known = before.outlook if before is not None and before.config == config else None
+        digest = config_hash(config)
+        known = before.outlook if before is not None and before.config_hash == digest else None
         # A preview takes a millisecond or more.
         outlook = known or _outlook(strategy_file(spec), venue_file(spec))
     except ValidationError as error:
@@ -98,7 +101,7 @@ def admit(grid: Json, own: Rival, rivals: Iterable[Rival], before: Verdict | Non
             config,
         )
     message = f"the object is valid and its target is its own; {outlook.summary}"
-    return Verdict(Reason.VALID, message, spec, config, outlook)
+    return Verdict(Reason.VALID, message, spec, config, outlook, digest)
 
 
 def _outlook(strategy: StrategyFile, venue: VenueFile) -> Outlook | tuple[Reason, str]:

@@ -23,8 +23,10 @@ from hedgegrid_operator.objects import (
     Kind,
     labels_of,
     metadata,
+    packed,
     resource_version,
     uid_of,
+    unpacked,
 )
 
 log = logging.getLogger(__name__)
@@ -46,7 +48,8 @@ class NameTakenError(Exception):
 class Applied:
     """A child as it was when we applied it."""
 
-    manifest: Json
+    text: bytes
+    """The manifest, packed."""
     own_uid: str
     """The child's uid."""
     version: int
@@ -55,6 +58,11 @@ class Applied:
     """False once it was seen changed or gone."""
     doubted: bool = False
     """It has to be looked at before it counts as intact."""
+
+    @property
+    def manifest(self) -> Json:
+        """What was applied."""
+        return unpacked(self.text)
 
 
 class Children:
@@ -98,9 +106,9 @@ class Children:
 
         Raises `NameTakenError`, `ApplyConflictError` (somebody else keeps changing it), and what `Kube` raises.
         """
-        name = str(metadata(manifest)["name"])
+        name, text = str(metadata(manifest)["name"]), packed(manifest)
         known = self.applied(grid.uid, kind, name)
-        if known is not None and known.intact and not known.doubted and known.manifest == manifest:
+        if known is not None and known.intact and not known.doubted and known.text == text:
             return None
         if known is None or not known.intact or known.doubted:
             found = await self._kube.get(kind, grid.namespace, name, metadata_only=True)
@@ -111,12 +119,12 @@ class Children:
             if known is not None:
                 known.doubted = False
                 intact = self.seen(grid.uid, kind, name, _version(kind, found) if found else None)
-                if intact and known.manifest == manifest:
+                if intact and known.text == text:
                     return None
                 if not intact:
                     self._contend(grid, kind, name, found, manifest)
         obj = await self._apply(grid, kind, name, manifest)
-        self._applied.setdefault(grid.uid, {})[kind.kind, name] = Applied(manifest, uid_of(obj), _version(kind, obj))
+        self._applied.setdefault(grid.uid, {})[kind.kind, name] = Applied(text, uid_of(obj), _version(kind, obj))
         log.info("applied", extra=grid.fields(kind=kind.kind, child=name))
         return obj
 

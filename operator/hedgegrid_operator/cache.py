@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import Enum
 
 from hedgegrid_operator.desired.naming import child_name, pod_name
@@ -14,9 +14,11 @@ from hedgegrid_operator.objects import (
     Json,
     Kind,
     metadata,
+    packed,
     resource_version,
     section,
     uid_of,
+    unpacked,
 )
 from hedgegrid_operator.observed import Controls, PodView, StatefulSetView, controls_of, pod_of, stateful_set_of
 
@@ -41,12 +43,19 @@ class Change(Enum):
     POD = "pod"
 
 
-@dataclass(slots=True)
 class Entry:
-    """A grid as last seen."""
+    """A grid as last seen. The object is kept packed."""
 
-    obj: Json
-    controls: Controls
+    __slots__ = ("_text", "controls")
+
+    def __init__(self, obj: Json, controls: Controls) -> None:
+        self._text = packed(obj)
+        self.controls = controls
+
+    @property
+    def obj(self) -> Json:
+        """The object, a new copy each time."""
+        return unpacked(self._text)
 
 
 def target_of(grid: Json) -> Target:

@@ -1,5 +1,7 @@
 """Kubernetes objects as plain data: where each kind lives, and how metadata is read from it."""
 
+import json
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -113,6 +115,16 @@ def items(obj: Json, name: str) -> list[Json]:
 def as_object(found: Any) -> Json:
     """The value itself if it is a JSON object, else an empty one."""
     return found if isinstance(found, dict) else {}  # pyright: ignore[reportUnknownVariableType] — any JSON object
+
+
+def packed(obj: Json) -> bytes:
+    """An object as compressed text, the same for equal ones: a tenth of the memory, for what is kept of every grid."""
+    return zlib.compress(json.dumps(obj, sort_keys=True, separators=(",", ":")).encode(), level=1)
+
+
+def unpacked(text: bytes) -> Json:
+    """The object of such a text."""
+    return as_object(json.loads(zlib.decompress(text)))
 
 
 def instant(text: object) -> datetime | None:

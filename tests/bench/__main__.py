@@ -6,6 +6,8 @@ import tempfile
 from pathlib import Path
 
 from tests.bench import backtest, delivery, pod, startup
+from tests.bench.fleet import measure as fleet
+from tests.bench.fleet.report import PICTURE
 from tests.bench.machine import machine
 from tests.bench.report import Results
 from tests.bench.rig import Rig
@@ -29,6 +31,9 @@ def main() -> int:
         "--pod", action="store_true", help="only a strategy's process, without a cluster; writes nothing"
     )
     parser.add_argument("--backtest", action="store_true", help="only backtests, without a cluster; writes nothing")
+    parser.add_argument(
+        "--fleet", action="store_true", help="only many grids with stub pods; writes benchmarks-fleet.*"
+    )
     options = parser.parse_args()
     runs = QUICK_BACKTESTS if options.quick else BACKTESTS
     if options.backtest:
@@ -38,6 +43,8 @@ def main() -> int:
         print(pod.measure(*(QUICK_POD if options.quick else POD), _say).page())
         return 0
     output: Path | None = options.output or (None if options.quick else CHECKOUT / "docs")
+    if options.fleet:
+        return _fleet(fleet.QUICK if options.quick else fleet.FULL, output)
     kills, starts = (QUICK_KILLS, QUICK_STARTS) if options.quick else (KILLS, STARTS)
     try:
         alone = pod.measure(*(QUICK_POD if options.quick else POD), _say)
@@ -53,6 +60,16 @@ def main() -> int:
     if output is not None:
         (output / "benchmarks.md").write_text(results.page())
         (output / "benchmarks.json").write_text(results.json())
+    return 0
+
+
+def _fleet(plan: fleet.Plan, output: Path | None) -> int:
+    found = fleet.measure(plan, _say)
+    print(found.page())
+    if output is not None:
+        (output / "benchmarks-fleet.md").write_text(found.page())
+        (output / "benchmarks-fleet.json").write_text(found.json())
+        (output / PICTURE).write_text(found.picture())
     return 0
 
 

@@ -1,0 +1,142 @@
+"""From patch to `PUT /control` at a fleet, beside a bare watch and call, under trouble, and in a storm.
+
+Every time is the wall clock of one machine: sent is read before the PATCH, received when the last byte of the request
+has come to the stub pod, or to the bare endpoint.
+"""
+
+import asyncio
+import random
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from threading import Event, Thread
+
+from tests.bench.fleet.bare import Bare
+from tests.bench.fleet.clients import at_once
+from tests.bench.fleet.rig import FleetRig, path_of
+from tests.farm.server import Fault
+from tests.kube import wait_until
+
+SWITCHES = ("flattenBoth", "none")
+SETTLE_SECONDS = 0.05
+DEAD_SHARE = 0.2
+STORM = 1000
+PATIENCE = 30.0
+THROTTLES_A_SECOND = 20
+
+
+def deliveries(rig: FleetRig, bare: Bare, count: int, among: Sequence[int]) -> tuple[list[int], list[int]]:
+    """`count` kills of grids chosen among these, and as many bare deliveries, in turns; ns from sending."""
+    chosen = random.Random(1)
+    killed: list[int] = []
+    bares: list[int] = []
+    for _ in range(count):
+        bares.append(bare.deliver())
+        time.sleep(SETTLE_SECONDS)
+        number = chosen.choice(among)
+        killed.append(kill(rig, number))
+        rig.api.request(
+            "PATCH", path_of(f"g{number}"), {"spec": {"killSwitch": "none"}}, "application/merge-patch+json"
+        )
+        time.sleep(SETTLE_SECONDS)
+    return killed, bares
+
+
+def kill(rig: FleetRig, number: int) -> int:
+    since = rig.farm.counts()["documents"]
+    sent = time.time_ns()
+    patch = {"spec": {"killSwitch": "flattenBoth"}}
+    found = rig.api.request("PATCH", path_of(f"g{number}"), patch, "application/merge-patch+json")
+    return _received(rig, number, found["metadata"]["generation"], since) - sent
+
+
+def _received(rig: FleetRig, number: int, generation: int, since: int) -> int:
+    pod = f"hedgegrid-g{number}-0"
+
+    def arrival() -> int | None:
+        return next((it.at for it in rig.farm.arrivals(since) if (it.pod, it.generation) == (pod, generation)), None)
+
+    return wait_until(arrival, PATIENCE, f"generation {generation} at {pod}")
+
+
+@contextmanager
+def dead_pods(rig: FleetRig) -> Iterator[Sequence[int]]:
+    """A share of the pods is dead: half of them refuse connections, half accept them and are silent; yields the living.
+
+    Each of the dead has a kill that waits for it.
+    """
+    number = int(rig.size * DEAD_SHARE)
+    dead = range(number)
+    rig.farm.afflict([f"g{n}" for n in dead[::2]], Fault.REFUSED)
+    rig.farm.afflict([f"g{n}" for n in dead[1::2]], Fault.SILENT)
+    asyncio.run(_patch_all(rig, dead, {"killSwitch": "haltEntries"}))
+    try:
+        yield range(number, rig.size)
+    finally:
+        rig.farm.afflict([f"g{n}" for n in dead], Fault.NONE)
+        asyncio.run(_patch_all(rig, dead, {"killSwitch": "none"}))
+
+
+@contextmanager
+def throttle_storm(rig: FleetRig, among: Sequence[int]) -> Iterator[None]:
+    """Throttles change all the time, each of another grid."""
+    stop = Event()
+    thread = Thread(target=lambda: asyncio.run(_throttle(rig, among, stop)))
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+async def _throttle(rig: FleetRig, among: Sequence[int], stop: Event) -> None:
+    chosen = random.Random(2)
+    async with rig.client() as client:
+        while not stop.is_set():
+            began = time.monotonic()
+            body = {"spec": {"throttle": round(chosen.random(), 3)}}
+            await client.patch(path_of(f"g{chosen.choice(among)}"), body)
+            await asyncio.sleep(max(0.0, 1 / THROTTLES_A_SECOND - (time.monotonic() - began)))
+
+
+async def _patch_all(rig: FleetRig, numbers: Sequence[int], spec: dict[str, object]) -> None:
+    async with rig.client() as client:
+        await at_once([lambda n=n: client.patch(path_of(f"g{n}"), {"spec": spec}) for n in numbers])
+
+
+def storm(rig: FleetRig, changes: int = STORM) -> int:
+    """So many throttle changes at once, a kill in their middle; ns from sending the kill until its pod had it."""
+    return asyncio.run(_storm(rig, changes))
+
+
+async def _storm(rig: FleetRig, changes: int) -> int:
+    victim, since = rig.size - 1, rig.farm.counts()["documents"]
+    sent, generation = 0, 0
+
+    async def kill() -> None:
+        nonlocal sent, generation
+        sent = time.time_ns()
+        found = await client.patch(path_of(f"g{victim}"), {"spec": {"killSwitch": "flattenBoth"}})
+        generation = found["metadata"]["generation"]
+
+    async with rig.client() as client:
+        value = round(random.uniform(0.1, 0.9), 4)
+        calls = [
+            (lambda n=n: client.patch(path_of(f"g{n % victim}"), {"spec": {"throttle": value + n // victim / 1e5}}))
+            for n in range(changes)
+        ]
+        await at_once([*calls[: changes // 2], kill, *calls[changes // 2 :]])
+    received = await asyncio.to_thread(_received, rig, victim, generation, since)
+    await asyncio.to_thread(wait_until, lambda: _all_hold(rig), PATIENCE, "the storm to have arrived")
+    async with rig.client() as client:
+        await client.patch(path_of(f"g{victim}"), {"spec": {"killSwitch": "none"}})
+    return received - sent
+
+
+def _all_hold(rig: FleetRig) -> bool:
+    """Whether each pod holds its object's generation."""
+    listed = rig.api.request("GET", path_of("").rstrip("/"))["items"]
+    held = rig.farm.held()
+    wanted = {item["metadata"]["name"]: item["metadata"]["generation"] for item in listed}
+    return all((held.get(name) or {}).get("generation") == generation for name, generation in wanted.items())
