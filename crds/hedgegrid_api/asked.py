@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
-from hedgegrid_api.control import DeletionIntent
+from hedgegrid_api.control import LARGEST, DeletionIntent
 from hedgegrid_api.deletion import intent_of, policy_of
 from hedgegrid_api.types import KillSwitch
 
@@ -58,8 +58,8 @@ def throttle_of(spec: Mapping[str, Any]) -> float:
 
 
 def whole(value: object) -> int:
-    """A whole number of at least 0; anything else counts as 0."""
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else 0
+    """A whole number from 0 to what a message can carry; what is none counts as 0."""
+    return min(value, LARGEST) if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else 0
 
 
 def paused(annotations: Mapping[str, Any]) -> bool:

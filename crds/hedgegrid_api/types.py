@@ -61,7 +61,12 @@ class Model(BaseModel):
 def complaints(error: ValidationError, root: str = "") -> list[str]:
     """What is wrong, one sentence for each mistake: the field, dotted below `root`, and what it should be."""
     found: list[str] = []
-    for item in error.errors(include_url=False, include_context=False, include_input=False):
+    try:
+        items = error.errors(include_url=False, include_context=False, include_input=False)
+    except UnicodeEncodeError:
+        # Half a surrogate pair in a message that quotes the value.
+        return [f"{root or 'it'}: a text isn't Unicode"]
+    for item in items:
         path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in item["loc"])
         found.append(f"{f'{root}{path}'.removeprefix('.')}: {item['msg']}")
     return found

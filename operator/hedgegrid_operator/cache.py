@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import replace
 from enum import Enum
 
+from hedgegrid_api.types import GROUP
 from hedgegrid_operator.desired.naming import child_name, pod_name
 from hedgegrid_operator.objects import (
     HEDGE_GRID,
@@ -13,6 +14,7 @@ from hedgegrid_operator.objects import (
     GridRef,
     Json,
     Kind,
+    annotations_of,
     metadata,
     packed,
     resource_version,
@@ -24,6 +26,7 @@ from hedgegrid_operator.observed import Controls, PodView, StatefulSetView, cont
 
 _GONE_MAX = 10_000
 """Uids of objects that are gone, kept so that an old LIST doesn't bring them back."""
+_OURS = f"{GROUP}/"
 WATCHED = (HEDGE_GRID, STATEFUL_SET, POD)
 
 type Sink = Callable[[Kind, Json, bool], None]
@@ -190,6 +193,8 @@ class Cache:
 
     def _observe_grid(self, obj: Json, *, deleted: bool) -> tuple[str, Change]:
         uid = uid_of(obj)
+        if not uid:
+            return uid, Change.NOTHING
         held = self._grids.get(uid)
         if deleted:
             self._gone[uid] = None
@@ -199,8 +204,9 @@ class Cache:
         if uid in self._gone or (held and resource_version(obj) <= held.controls.resource_version):
             return uid, Change.NOTHING
         controls = controls_of(obj)
-        # Half of an object's size, and read above. (A copy: the watch still holds the original.)
+        # Half of an object's size, and read above; of annotations only ours. (A copy: the watch holds the original.)
         about = {name: value for name, value in metadata(obj).items() if name != "managedFields"}
+        about["annotations"] = {name: text for name, text in annotations_of(obj).items() if name.startswith(_OURS)}
         self._grids[uid] = Entry({**obj, "metadata": about}, controls)
         if held is None:
             self._by_target[target_of(obj)].add(uid)

@@ -1,9 +1,12 @@
 """The conditions of a grid, one function each. Pure."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from hedgegrid_api.control import PodCondition
 from hedgegrid_api.status import Condition, Escalated, KillSwitchStatus
+from hedgegrid_api.text import shown
 from hedgegrid_api.types import LegState, Source
 from hedgegrid_api.v1alpha1 import EscalationAction
 from hedgegrid_operator.control import plan
@@ -17,6 +20,10 @@ from hedgegrid_operator.trips import risk_told
 _OWN = frozenset(
     {"Accepted", "Progressing", "PodReady", "ControlReachable", "ControlSynced", "KillSwitchEngaged", "Ready", "Paused"}
 )
+_MESSAGE_MAX = 4096
+_POD_CONDITIONS_MAX = 32
+_WORD = re.compile(r"[A-Za-z][A-Za-z0-9]{0,99}")
+"""What a pod may call a condition or a reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +46,7 @@ class Finding:
                 "type": self.type,
                 "status": value,
                 "reason": self.reason,
-                "message": self.message,
+                "message": shown(self.message, _MESSAGE_MAX),
                 "lastTransitionTime": since or facts.now.replace(microsecond=0),
                 "observedGeneration": facts.controls.generation,
             }
@@ -162,8 +169,13 @@ def escalated_told(done: Escalated) -> str:
 def _of_pod(facts: Facts) -> Iterator[Finding]:
     """Conditions that only the pod can know, as it last reported them."""
     report = facts.report
-    told = {item.type: item for item in report.conditions if item.type not in _OWN} if report else {}
+    listed = report.conditions[:_POD_CONDITIONS_MAX] if report else ()
+    told = {item.type: item for item in listed if item.type not in _OWN and _named(item)}
     if "VenueReady" not in told:
         yield Finding("VenueReady", None, "Connecting", "the pod hasn't reported about its venue yet")
     for item in told.values():
         yield Finding(item.type, item.status, item.reason, item.message)
+
+
+def _named(item: PodCondition) -> bool:
+    return all(_WORD.fullmatch(word) for word in (item.type, item.reason))

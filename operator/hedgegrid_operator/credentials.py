@@ -31,6 +31,11 @@ class Credentials:
     rotates: bool = False
     """It comes from a file that the kubelet replaces."""
 
+    def hidden(self, text: str) -> str:
+        """The text without our token: whatever answers may show what it was sent."""
+        token = (self.authorization or "").rpartition(" ")[2]
+        return text.replace(token, "[token]") if token else text
+
     def ssl_context(self) -> ssl.SSLContext:
         """For connections to the server."""
         context = ssl.create_default_context(cadata=self.authorities)

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 from hedgegrid_api.preview import Advice
 from hedgegrid_api.status import ControlStatus, HedgeGridStatus, KillSwitchStatus, Phase
+from hedgegrid_api.text import shown
 from hedgegrid_api.types import LegState
 from hedgegrid_operator.conditions import escalated_told
 from hedgegrid_operator.facts import REFUSED
@@ -189,7 +190,7 @@ class Recorder:
             "action": note.reason,
             "reason": note.reason,
             "type": "Warning" if note.warning else "Normal",
-            "note": note.text[:_NOTE_MAX],
+            "note": shown(note.text, _NOTE_MAX),
             # An Event must lie in the namespace of what it is about, so one elsewhere is about that namespace.
             "regarding": {
                 "apiVersion": kind.api_version,

@@ -10,7 +10,7 @@ from hedgegrid_operator.admit import Verdict
 from hedgegrid_operator.control import plan
 from hedgegrid_operator.control.link import Link
 from hedgegrid_operator.control.plan import Urgency
-from hedgegrid_operator.observed import Controls, PodView
+from hedgegrid_operator.observed import LATCHES_MAX, Controls, PodView
 from hedgegrid_operator.restarts import Restarts
 
 
@@ -76,7 +76,7 @@ class Facts:
         """What stands until released. A pod that waits for its document may have lost its store: what status showed
         stands on, and goes back to the pod with the document.
         """
-        before = self.previous.control.latches if self.previous.control else ()
+        before = self.previous.control.latches[:LATCHES_MAX] if self.previous.control else ()
         if self.report is None:
             return before
         if self.report.synced:

@@ -1,5 +1,7 @@
 """Our finalizer: on before anything is made, off when everything is taken away again."""
 
+from typing import Any
+
 from hedgegrid_operator.apply import LISTED, Children
 from hedgegrid_operator.cache import Cache, Entry, Sink
 from hedgegrid_operator.desired.naming import api_secret_name, child_name
@@ -13,7 +15,8 @@ def is_on(entry: Entry) -> bool:
 
 
 def _present(entry: Entry) -> list[str]:
-    return metadata(entry.obj).get("finalizers") or []
+    found: Any = metadata(entry.obj).get("finalizers")
+    return [str(name) for name in found] if isinstance(found, list) else []  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType] — JSON
 
 
 class Finalizer:

@@ -10,6 +10,7 @@ from typing import Self
 import aiohttp
 from kubernetes.aio.config import ConfigException
 
+from hedgegrid_api.text import shown
 from hedgegrid_operator.credentials import Credentials, CredentialSource
 from hedgegrid_operator.metrics import Metrics
 from hedgegrid_operator.objects import FIELD_MANAGER, Json, Kind, as_object, items, metadata
@@ -24,6 +25,8 @@ _METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 _METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
 
+_TOLD_MAX = 1024
+"""Characters of an error that are repeated: the API server may quote a whole object."""
 _JSON = "application/json"
 _MANAGED = {"fieldManager": FIELD_MANAGER}
 _WRITES = frozenset({"create", "patch", "delete"})
@@ -55,7 +58,7 @@ class ApiError(Exception):
     """The API server refused a request."""
 
     def __init__(self, status: int, reason: str, message: str, retry_after: float = 0.0) -> None:
-        super().__init__(f"{message or reason} ({status} {reason})")
+        super().__init__(f"{shown(message or reason, _TOLD_MAX)} ({status} {shown(reason, 64)})")
         self.status = status
         """HTTP status."""
         self.reason = reason
@@ -180,8 +183,12 @@ class Kube:
         if status == 401:
             await self._refresh(0.0, sent)
             status, answer, wait = await self._exchange(call)
-        if status >= 400:
-            raise ApiError(status, str(answer.get("reason", "")), str(answer.get("message", "")), wait)
+        if not answer.get("kind") and (status < 300 or status == 404):
+            # Not of the API server, or before it serves our kind: nothing is concluded, least of all that one is gone.
+            told = f"{call.verb} {call.path}: {answer.get('message') or 'an object without a kind'} ({status})"
+            raise ApiUnreachableError(shown(sent.hidden(told), _TOLD_MAX))
+        if status >= 300:
+            raise ApiError(status, str(answer.get("reason", "")), sent.hidden(str(answer.get("message", ""))), wait)
         return answer
 
     async def _exchange(self, call: _Call) -> tuple[int, Json, float]:
@@ -197,7 +204,7 @@ class Kube:
         method, code = _METHODS[call.verb], "none"
         try:
             async with self._session.request(
-                method, call.path, params=call.query, data=payload, headers=headers
+                method, call.path, params=call.query, data=payload, headers=headers, allow_redirects=False
             ) as response:
                 code = str(response.status)
                 return response.status, _decoded(await response.read()), _seconds(response.headers)
@@ -222,12 +229,12 @@ class Kube:
 
 
 def _decoded(payload: bytes) -> Json:
-    """The answer's JSON object; an answer that is none (a proxy's, say) becomes its own message."""
+    """The answer's JSON object. Of one that is none, a proxy's page, nothing is repeated: it may show our token."""
     try:
         found = as_object(json.loads(payload))
-    except ValueError:
+    except (ValueError, RecursionError):
         found = {}
-    return found or {"message": payload[:200].decode(errors="replace")}
+    return found or {"message": f"not an answer of the Kubernetes API ({len(payload)} bytes)"}
 
 
 def _seconds(headers: Mapping[str, str]) -> float:

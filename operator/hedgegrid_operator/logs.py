@@ -2,15 +2,25 @@
 
 import json
 import logging
+import re
 import sys
 from datetime import UTC, datetime
 from typing import override
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+_TEXT_MAX = 8192
+"""Characters of one field: a traceback has its end, which says what happened, at its end."""
+_UNSEEN = re.compile(
+    "[\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff]"
+)
+"""What JSON lets stand as it is, and a terminal may act on or hide (JSON escapes what lies below a space by itself)."""
 
 
 class JsonFormatter(logging.Formatter):
-    """A record as one line of JSON: time, level, logger, message, the fields given as `extra`, an exception's text."""
+    """A record as one line of JSON: time, level, logger, message, the fields given as `extra`, an exception's text.
+
+    Whatever others wrote into names, messages and annotations, it stays one line, and shows as what it is.
+    """
 
     @override
     def format(self, record: logging.LogRecord) -> str:
@@ -18,12 +28,19 @@ class JsonFormatter(logging.Formatter):
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname,
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": _bounded(record.getMessage()),
         }
-        line |= {name: value for name, value in vars(record).items() if name not in _STANDARD}
+        own = {name: value for name, value in vars(record).items() if name not in _STANDARD}
+        line |= {name: _bounded(value) if isinstance(value, str) else value for name, value in own.items()}
         if record.exc_info:
-            line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line, default=str, ensure_ascii=False)
+            line["exception"] = _bounded(self.formatException(record.exc_info))
+        text = json.dumps(line, default=str, ensure_ascii=False)
+        return text if text.isascii() else _UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def _bounded(text: str) -> str:
+    half = _TEXT_MAX // 2
+    return text if len(text) <= _TEXT_MAX else f"{text[:half]} … {text[-half:]}"
 
 
 def configure(level: str) -> None:

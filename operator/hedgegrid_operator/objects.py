@@ -83,18 +83,18 @@ def uid_of(obj: Json) -> str:
 
 def labels_of(obj: Json) -> Mapping[str, str]:
     """Labels, empty where absent."""
-    return metadata(obj).get("labels") or {}
+    return as_object(metadata(obj).get("labels"))
 
 
 def annotations_of(obj: Json) -> Mapping[str, str]:
     """Annotations, empty where absent."""
-    return metadata(obj).get("annotations") or {}
+    return as_object(metadata(obj).get("annotations"))
 
 
 def resource_version(obj: Json) -> int:
     """`metadata.resourceVersion` as a number: a later state of the same object has a higher one."""
     text = str(metadata(obj).get("resourceVersion", ""))
-    return int(text) if text.isdecimal() else 0
+    return int(text) if text.isdecimal() and len(text) <= 20 else 0
 
 
 def section(obj: Json, *path: str) -> Json:

@@ -4,6 +4,7 @@
 still be killed, throttled down and deleted.
 """
 
+import ipaddress
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from hedgegrid_api.asked import kill_switch_of, paused, throttle_of, whole
 from hedgegrid_api.control import Author, DeletionIntent, Latch
 from hedgegrid_api.deletion import intent_of, policy_of
 from hedgegrid_api.risk import RiskLimits
+from hedgegrid_api.text import shown
 from hedgegrid_api.types import KillSwitch, Source, complaints
 from hedgegrid_operator.desired.kept import config_map_of
 from hedgegrid_operator.objects import (
@@ -26,6 +28,7 @@ from hedgegrid_operator.objects import (
     GridRef,
     Json,
     annotations_of,
+    as_object,
     instant,
     items,
     labels_of,
@@ -35,6 +38,13 @@ from hedgegrid_operator.objects import (
     uid_of,
 )
 from hedgegrid_operator.restarts import Restarts, Wish, restarts_of, wish_of
+
+LATCHES_MAX = 64
+"""A pod has a handful. What somebody writes into a status mustn't make a document that pods refuse for its size."""
+_FAULTS_MAX = 20
+_ID_MAX = 253
+_WORD_MAX = 253
+_TEXT_MAX = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +105,8 @@ def controls_of(grid: Json) -> Controls:
         by=_author(items(about, "managedFields"), annotations.get(REASON_ANNOTATION)),
         paused=paused(annotations),
         orphaned=annotations.get(RELEASE_ANNOTATION) == "orphan",
-        shown_latches=tuple(str(latch.get("id")) for latch in items(control, "latches")),
-        latches=tuple(_latches(items(control, "latches"))),
+        shown_latches=tuple(str(latch.get("id"))[:_ID_MAX] for latch in items(control, "latches")[:LATCHES_MAX]),
+        latches=tuple(_latches(items(control, "latches")[:LATCHES_MAX])),
         shown_rearm=whole(control.get("rearm")),
         escalation=wish_of(spec),
         restarts=restarts_of(control),
@@ -107,26 +117,28 @@ def _limits(value: object) -> tuple[RiskLimits | None, tuple[str, ...]]:
     try:
         return RiskLimits.model_validate(value, by_alias=True, by_name=False), ()
     except ValidationError as error:
-        return None, tuple(complaints(error, "spec.risk"))
+        return None, tuple(shown(told, _TEXT_MAX) for told in complaints(error, "spec.risk")[:_FAULTS_MAX])
 
 
 def _latches(listed: list[Json]) -> Iterator[Latch]:
     for found in listed:
         with suppress(ValidationError):
             latch = Latch.model_validate(found)
-            if latch.source in {Source.RISK, Source.API}:
+            texts = (latch.id, latch.leg, latch.reason or "", latch.message or "")
+            if latch.source in {Source.RISK, Source.API} and all(len(text) <= _TEXT_MAX for text in texts):
                 yield latch
 
 
 def _author(managed: list[Json], reason: str | None) -> Author:
     """Who wrote the spec last."""
+    reason = None if reason is None else shown(str(reason), _TEXT_MAX)
     newest: tuple[datetime, str] | None = None
     for entry in managed:
         written = instant(entry.get("time"))
-        if entry.get("subresource") or written is None or "f:spec" not in (entry.get("fieldsV1") or {}):
+        if entry.get("subresource") or written is None or "f:spec" not in as_object(entry.get("fieldsV1")):
             continue
         if newest is None or written >= newest[0]:
-            newest = written, str(entry.get("manager", ""))
+            newest = written, shown(str(entry.get("manager", "")), _WORD_MAX)
     if newest is None:
         return Author(reason=reason)
     return Author(manager=newest[1], time=newest[0], reason=reason)
@@ -224,13 +236,13 @@ def pod_of(obj: Json) -> PodView:
         name=str(about.get("name", "")),
         namespace=str(about.get("namespace", "")),
         resource_version=resource_version(obj),
-        ip=status.get("podIP") or None,
+        ip=_address(status.get("podIP")),
         revision=annotations_of(obj).get(REVISION_ANNOTATION),
         config_map=config_map_of(section(obj, "spec")),
         image=str(containers[0].get("image", "")) if containers else "",
         deleting="deletionTimestamp" in about,
         state=state,
-        message=message,
+        message=shown(message, _TEXT_MAX),
         started=any(_has_run(container) for container in items(status, "containerStatuses")),
     )
 
@@ -238,6 +250,14 @@ def pod_of(obj: Json) -> PodView:
 def _has_run(container: Json) -> bool:
     now, before = section(container, "state"), section(container, "lastState")
     return "running" in now or "terminated" in now or "terminated" in before
+
+
+def _address(value: object) -> str | None:
+    """An IP address; a key is never sent to anything else."""
+    try:
+        return str(ipaddress.ip_address(value)) if isinstance(value, str) else None
+    except ValueError:
+        return None
 
 
 def _pod_state(status: Json) -> tuple[PodState, str]:

@@ -6,6 +6,7 @@ Read without the full models, like all controls: an object of a newer schema esc
 from dataclasses import dataclass
 from datetime import datetime
 
+from hedgegrid_api.control import LARGEST
 from hedgegrid_api.v1alpha1 import Escalation, EscalationAction
 from hedgegrid_operator.objects import Json, instant, section
 
@@ -53,4 +54,4 @@ def restarts_of(control: Json) -> Restarts:
     count, uid = found.get("restarts"), found.get("podUID")
     if not isinstance(count, int) or isinstance(count, bool) or count < 1:
         return Restarts()
-    return Restarts(count, uid if isinstance(uid, str) else None, instant(found.get("time")))
+    return Restarts(min(count, LARGEST), uid if isinstance(uid, str) else None, instant(found.get("time")))

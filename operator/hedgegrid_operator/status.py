@@ -1,7 +1,5 @@
 """From what is known to the object's status. Pure, and never more than is known."""
 
-from pydantic import ValidationError
-
 from hedgegrid_api.control import ControlReport, DeletionIntent
 from hedgegrid_api.status import Condition, ControlStatus, HedgeGridStatus, KillSwitchStatus, ThrottleStatus
 from hedgegrid_api.types import LegState
@@ -10,17 +8,15 @@ from hedgegrid_operator.control import plan
 from hedgegrid_operator.facts import Facts
 from hedgegrid_operator.kill_status import kill_switch
 from hedgegrid_operator.objects import Json, as_object, section
+from hedgegrid_operator.readable import readable
 from hedgegrid_operator.summary import phase, ready
 
 _ENDS = frozenset({LegState.HALTED, LegState.FLAT, LegState.DUST})
 
 
 def previous_status(grid: Json) -> HedgeGridStatus:
-    """The status in an object; an unreadable one (of another version) counts as empty."""
-    try:
-        return HedgeGridStatus.model_validate(section(grid, "status"))
-    except ValidationError:
-        return HedgeGridStatus()
+    """The status in an object, as far as it can be read (another version, or anybody, may have written into it)."""
+    return readable(HedgeGridStatus, section(grid, "status"))
 
 
 def condition(status: HedgeGridStatus, kind: str) -> Condition | None:
