@@ -5,6 +5,7 @@ import contextlib
 import logging
 import random
 from collections import defaultdict
+from datetime import UTC, datetime
 
 from hedgegrid_operator.admission import Admission
 from hedgegrid_operator.apply import Children
@@ -272,6 +273,12 @@ class Brain:
     def measure(self) -> None:
         """Bring the gauges up to date."""
         self.courier.measure()
+        now = datetime.now(UTC)
+        for uid in self.cache.grids():
+            entry = self.cache.grid(uid)
+            if entry is not None and entry.controls.deleted is not None:
+                ref, age = entry.controls.ref, now - entry.controls.deleted
+                self._metrics.deletion_pending_seconds.labels(ref.namespace, ref.name).set(age.total_seconds())
         self._metrics.queue_depth.labels(self.objects.name).set(self.objects.depth)
 
     async def close(self) -> None:

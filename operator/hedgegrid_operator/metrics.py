@@ -46,6 +46,12 @@ class Metrics:
             _GRID,
             registry=registry,
         )
+        self.deletion_pending_seconds = Gauge(
+            "hedgegrid_operator_deletion_pending_seconds",
+            "Age of a deletion that isn't done yet; absent where none is under way",
+            _GRID,
+            registry=registry,
+        )
         self.pods_unreachable = Gauge(
             "hedgegrid_operator_pods_unreachable", "Pods that didn't answer the last call", registry=registry
         )
@@ -61,7 +67,12 @@ class Metrics:
 
     def forget(self, grid: GridRef) -> None:
         """Drop the series of a grid that is gone."""
-        for metric in (self.kill_pending_seconds, self.kill_delivery_failures, self.kill_escalations):
+        for metric in (
+            self.kill_pending_seconds,
+            self.kill_delivery_failures,
+            self.kill_escalations,
+            self.deletion_pending_seconds,
+        ):
             metric.remove_by_labels({"grid_namespace": grid.namespace, "grid": grid.name})
 
     def exposition(self) -> bytes:

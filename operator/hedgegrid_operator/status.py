@@ -1,8 +1,8 @@
 """From what is known to the object's status. Pure, and never more than is known."""
 
-from hedgegrid_api.control import ControlReport, DeletionIntent
+from hedgegrid_api.control import ControlReport
 from hedgegrid_api.status import Condition, ControlStatus, HedgeGridStatus, KillSwitchStatus, ThrottleStatus
-from hedgegrid_api.types import LegState
+from hedgegrid_api.types import LegLevel, LegState
 from hedgegrid_operator.conditions import findings
 from hedgegrid_operator.control import plan
 from hedgegrid_operator.facts import Facts
@@ -60,13 +60,13 @@ def loud(status: HedgeGridStatus) -> Json:
     return found
 
 
-def verified_by_status(status: HedgeGridStatus, generation: int, intent: DeletionIntent) -> bool:
+def verified_by_status(status: HedgeGridStatus, generation: int, levels: tuple[LegLevel, LegLevel]) -> bool:
     """Whether a status of this generation, that of a deletion, already says that both legs have got where it asks."""
     control = status.control
     kill = control.kill_switch if control else None
     if control is None or kill is None or kill.legs is None or (control.applied_generation or 0) < generation:
         return False
-    return kill.state in _ENDS and plan.carried_out(kill.legs, intent)
+    return kill.state in _ENDS and plan.carried_out(kill.legs, levels)
 
 
 def last_known_flat(report: ControlReport | None, status: HedgeGridStatus) -> bool | None:

@@ -1,4 +1,4 @@
-"""When a deleted object may go, and who may run at all."""
+"""Who may run at all."""
 
 from dataclasses import replace
 from typing import Any
@@ -6,45 +6,8 @@ from typing import Any
 import pytest
 
 from hedgegrid_operator.admit import Reason, Rival, admit
-from hedgegrid_operator.cache import Entry
-from hedgegrid_operator.finalize import Stage, deletion_of, stage
 from hedgegrid_operator.objects import GridRef, instant
-from hedgegrid_operator.observed import controls_of
-from tests.unit.operator_parts import NOW, UID, grid
-
-
-def entry(deleted: str = "2026-03-01T11:58:20Z", annotations: dict[str, str] | None = None, **spec: Any) -> Entry:
-    found = grid(metadata={"deletionTimestamp": deleted, "annotations": annotations or {}}, **spec)
-    return Entry(found, controls_of(found))
-
-
-ORPHAN = {"hedgegrid.io/release": "orphan"}
-
-
-@pytest.mark.parametrize(
-    ("found", "ran", "verified", "expected"),
-    [
-        pytest.param(entry(), False, False, Stage.RELEASE, id="never ran: no pod is ever made for it"),
-        pytest.param(entry(), True, False, Stage.FLATTEN, id="100 s of 300"),
-        pytest.param(entry(), True, True, Stage.RELEASE, id="verified"),
-        pytest.param(entry(deletion={"timeoutSeconds": 60}), True, False, Stage.OVERDUE, id="Block goes on trying"),
-        pytest.param(
-            entry(deletion={"timeoutSeconds": 60, "onTimeout": "Orphan"}), True, False, Stage.ORPHAN, id="given up"
-        ),
-        pytest.param(
-            entry("2026-02-01T00:00:00Z", deletion={"timeoutSeconds": 0, "onTimeout": "Orphan"}),
-            True,
-            False,
-            Stage.FLATTEN,
-            id="0 is no time-out",
-        ),
-        pytest.param(entry(annotations=ORPHAN), True, False, Stage.ORPHAN, id="let go by hand"),
-        pytest.param(entry(annotations=ORPHAN), True, True, Stage.RELEASE, id="by hand, but flat anyway"),
-        pytest.param(entry(deletion={"timeoutSeconds": "soon"}), True, False, Stage.FLATTEN, id="unreadable: 300 s"),
-    ],
-)
-def test_a_deleted_object_goes_when_it_is_flat(found: Entry, ran: bool, verified: bool, expected: Stage) -> None:
-    assert stage(deletion_of(found, ran=ran, verified=verified), NOW) is expected
+from tests.unit.operator_parts import UID, grid
 
 
 def rival(

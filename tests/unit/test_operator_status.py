@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from hedgegrid_api.control import ControlReport, DeletionIntent, Latch, LegTelemetry, PodCondition, Telemetry, Trip
+from hedgegrid_api.control import ControlReport, Latch, LegTelemetry, PodCondition, Telemetry, Trip
 from hedgegrid_api.status import HedgeGridStatus, Phase
 from hedgegrid_api.types import KillSwitch, LegLevel, LegState, Source
 from hedgegrid_operator.admit import Reason, Verdict
@@ -24,7 +24,7 @@ VALID = Verdict(Reason.VALID, "fine")
 POD = PodView("pod-1", UID, "hedgegrid-btc-0", "default", 7, "127.0.0.9", "rev", "image:1", False, PodState.READY, "")
 STARTING = PodView("pod-1", UID, "hedgegrid-btc-0", "default", 7, None, "rev", "image:1", False, PodState.STARTING, "")
 DELETED = {"deletionTimestamp": "2026-03-01T11:59:00Z"}
-FLATTEN = DeletionIntent.FLATTEN
+FLATTEN = (LegLevel.FLAT, LegLevel.FLAT)
 
 
 def facts(
@@ -240,7 +240,7 @@ def test_a_deletion_that_keeps_positions_is_done_when_no_entry_is_left_and_one_t
     halted = leg(LegLevel.HALTED, source=Source.DELETION, quantity="0.004")
     held = report(long=halted, short=halted, applied_generation=2)
     status = build(facts(held, deletion="removing", metadata=DELETED, generation=2))
-    assert verified_by_status(status, 2, DeletionIntent.CANCEL_ORDERS)
+    assert verified_by_status(status, 2, (LegLevel.HALTED, LegLevel.HALTED))
     assert not verified_by_status(status, 2, FLATTEN)
 
 

@@ -167,12 +167,15 @@ def verified(report: ControlReport, wanted: ControlDocument) -> bool:
     """Whether the pod holds this document of a deletion and the venue has confirmed both legs as it asks: flat, or
     without an entry; what others ask beyond that is reached as well.
     """
-    return holds(report, wanted) and carried_out(report.kill_switch.legs, wanted.deletion)
+    return holds(report, wanted) and carried_out(report.kill_switch.legs, wanted_levels(wanted))
 
 
-def carried_out(legs: LegReports, intent: DeletionIntent) -> bool:
-    """Whether both legs are held as far back as a deletion asks for, and have got there."""
-    return all(leg.level.rank >= LEVELS[intent].rank and reached(leg) for leg in (legs.long, legs.short))
+def carried_out(legs: LegReports, levels: tuple[LegLevel, LegLevel]) -> bool:
+    """Whether LONG and SHORT are held back so far at least, and have got there."""
+    return all(
+        leg.level.rank >= level.rank and reached(leg)
+        for leg, level in zip((legs.long, legs.short), levels, strict=True)
+    )
 
 
 def tells(report: ControlReport) -> tuple[object, ...]:
