@@ -18,6 +18,7 @@ from pydantic import (
 )
 
 from hedgegrid_api.risk import RiskLimits
+from hedgegrid_api.tolerance import pruned
 from hedgegrid_api.types import (
     Integer,
     KillSwitch,
@@ -68,6 +69,30 @@ def _known_intent(value: Any) -> Any:
     return value if not isinstance(value, str) or value in known else DeletionIntent.CANCEL_ORDERS
 
 
+def _known_level(value: Any) -> Any:
+    """What a newer side calls otherwise is held back: nothing is said to be open, and nothing to be flat."""
+    known = {level.value for level in LegLevel}
+    return value if not isinstance(value, str) or value in known else LegLevel.HALTED
+
+
+def _known_source(value: Any) -> Any:
+    """A source of a newer side: nobody that this side can name."""
+    known = {source.value for source in Source}
+    return value if not isinstance(value, str) or value in known else None
+
+
+def _latching_source(value: Any) -> Any:
+    """Whoever latched it, it stands until it is released, like what risk latches."""
+    return _known_source(value) or Source.RISK
+
+
+Level = Annotated[LegLevel, BeforeValidator(_known_level)]
+"""How far a leg is held back; an unknown value counts as halted."""
+
+Asker = Annotated[Source | None, BeforeValidator(_known_source)]
+"""Who asks; none where nobody does, or where this side doesn't know them."""
+
+
 class Author(Message):
     """Who changed the spec, for the audit log."""
 
@@ -84,11 +109,11 @@ class Latch(Message):
 
     id: str
     """Operation id."""
-    source: Source
-    """Who engaged it."""
+    source: Annotated[Source, BeforeValidator(_latching_source)]
+    """Who engaged it; an unknown value counts as risk: it stands until it is released."""
     leg: str
     """LONG, SHORT or BOTH."""
-    level: LegLevel
+    level: Level
     """What it holds the leg at."""
     since: AwareDatetime
     """When it was engaged, wall time."""
@@ -169,16 +194,16 @@ class ThrottleReport(Message):
     """From the newest document."""
     effective: float
     """The smaller of document and API."""
-    source: Source
+    source: Asker = None
     """Whose value acts."""
 
 
 class LegReport(Message):
     """One leg's engagement."""
 
-    level: LegLevel
+    level: Level
     """Highest level that any source asks for."""
-    source: Source | None = None
+    source: Asker = None
     """Who asks for it; none while open."""
     state: LegState
     """How far it has got; Flat only when the venue says so."""
@@ -201,6 +226,22 @@ class LegReport(Message):
     reached: AwareDatetime | None = None
     """When Halted, Flat or Dust was reached, wall time."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _no_further_than_known(cls, data: Any) -> Any:
+        """A state of a newer side counts as asked for and not reached, whatever it means there."""
+        if not isinstance(data, Mapping) or not _unknown_state(told := cast("Mapping[str, Any]", data)):
+            return cast("Any", data)
+        if told.get("level") == LegLevel.OPEN:
+            return {**told, "state": LegState.RELEASED}
+        why = f"the pod reports the state {told['state']}, which this side doesn't know"
+        return {**told, "state": LegState.REQUESTED, "lastError": told.get("lastError") or why}
+
+
+def _unknown_state(told: Mapping[str, Any]) -> bool:
+    state = told.get("state")
+    return isinstance(state, str) and state not in {known.value for known in LegState}
+
 
 class LegReports(Message):
     """Both legs."""
@@ -214,18 +255,28 @@ class LegReports(Message):
 class KillSwitchReport(Message):
     """The kill switch as asked for and as it acts."""
 
-    desired: KillSwitch
-    """From the newest document; none before the first."""
+    desired: Annotated[KillSwitch, BeforeValidator(_known_switch)]
+    """From the newest document; none before the first. An unknown value counts as haltEntries."""
     effective: str
     """Value that asks for the effective levels, or `long=…,short=…` where no single value does."""
     state: LegState
     """The least finished leg."""
-    source: Source | None = None
+    source: Asker = None
     """Of the least finished engaged leg."""
     operation_id: Annotated[str | None, Field(alias="operationID")] = None
     """The newest one."""
     legs: LegReports
     """Leg by leg."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_further_than_known(cls, data: Any) -> Any:
+        """A state of a newer side counts as asked for and not reached, unless no leg is held back at all."""
+        if not isinstance(data, Mapping) or not _unknown_state(told := cast("Mapping[str, Any]", data)):
+            return cast("Any", data)
+        legs = LegReports.model_validate(told.get("legs"))
+        held = {legs.long.level, legs.short.level} != {LegLevel.OPEN}
+        return {**told, "state": LegState.REQUESTED if held else LegState.RELEASED}
 
 
 class Trip(Message):
@@ -301,6 +352,12 @@ class Telemetry(Message):
     """Close of the newest bar, market time."""
 
 
+_BESIDE = frozenset({"latches", "trip", "conditions", "telemetry"})
+"""Fields of a report that must never keep the rest from the operator."""
+_ROUNDS = 8
+"""What is left out may be missed further up, so it is tried again."""
+
+
 class ControlReport(Message):
     """The pod's whole state, the answer to `PUT /control` and `GET /control`."""
 
@@ -331,6 +388,19 @@ class ControlReport(Message):
     """Conditions of the pod."""
     telemetry: Telemetry = Telemetry()
     """Figures."""
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _a_newer_pod_is_understood(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        """What can't be read of conditions, latches, trip and figures is left out: it never hides the controls."""
+        for _ in range(_ROUNDS):
+            try:
+                return handler(data)
+            except ValidationError as error:
+                if not {item["loc"][0] for item in error.errors() if item["loc"]} <= _BESIDE:
+                    raise
+                data = pruned(data, error)
+        return handler(data)
 
 
 class FlattenRequest(Message):

@@ -2,13 +2,13 @@
 
 from hedgegrid_api.control import ControlReport
 from hedgegrid_api.status import Condition, ControlStatus, HedgeGridStatus, KillSwitchStatus, ThrottleStatus
+from hedgegrid_api.tolerance import readable
 from hedgegrid_api.types import LegLevel, LegState
 from hedgegrid_operator.conditions import findings
 from hedgegrid_operator.control import plan
 from hedgegrid_operator.facts import Facts
 from hedgegrid_operator.kill_status import kill_switch
 from hedgegrid_operator.objects import Json, as_object, section
-from hedgegrid_operator.readable import readable
 from hedgegrid_operator.summary import phase, ready
 
 _ENDS = frozenset({LegState.HALTED, LegState.FLAT, LegState.DUST})
@@ -55,8 +55,10 @@ def loud(status: HedgeGridStatus) -> Json:
     figures = as_object(found.pop("telemetry", None))
     quantities = [section(figures, leg).get("quantity") for leg in ("long", "short")]
     found["figures"] = [*quantities, figures.get("openOrders")]
-    for quiet in ("attempts", "lastError"):
-        section(found, "control", "killSwitch").pop(quiet, None)
+    kill = section(found, "control", "killSwitch")
+    for tries in (kill, section(kill, "legs", "long"), section(kill, "legs", "short")):
+        for quiet in ("attempts", "lastError"):
+            tries.pop(quiet, None)
     return found
 
 

@@ -60,7 +60,7 @@ def test_a_kill_gets_through_with_what_cannot_be_read_beside_it(fields: dict[str
 
 
 def test_one_unreadable_latch_does_not_cost_the_others() -> None:
-    found = received(latches=[{**LATCH, "level": "frozen"}, LATCH, {"id": "x"}])
+    found = received(latches=[{**LATCH, "level": 5}, LATCH, {"id": "x"}])
     assert [latch.id for latch in found.latches] == ["trip-1"]
     assert found.faults[0].startswith("latches[0].level: ")
     assert all(fault.startswith(("latches[0].", "latches[2].")) for fault in found.faults)

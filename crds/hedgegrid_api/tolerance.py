@@ -1,10 +1,8 @@
-"""What can be read of data that doesn't fit its model: a status that somebody wrote into, say. Pure."""
+"""Reading what another version, or anybody, wrote: what doesn't fit its model is left out, the rest counts. Pure."""
 
 from typing import Any, cast
 
 from pydantic import BaseModel, ValidationError
-
-from hedgegrid_operator.objects import Json
 
 _ROUNDS = 16
 """What is left out may be missed further up, so it is tried again."""
@@ -12,18 +10,24 @@ _ROUNDS = 16
 type _Place = tuple[int | str, ...]
 
 
-def readable[Model: BaseModel](model: type[Model], data: Json) -> Model:
+def readable[Model: BaseModel](model: type[Model], data: Any) -> Model:
     """The model without what doesn't fit: only the fields and list items that are wrong are left out."""
-    found: Any = data
+    found = data
     for _ in range(_ROUNDS):
         try:
             return model.model_validate(found)
         except ValidationError as error:
-            for item in error.errors(include_url=False, include_context=False, include_input=False):
-                place = item["loc"][:-1] if item["type"] == "missing" else item["loc"]
-                found = _without(found, place)
-            found = _pruned(found)
+            found = pruned(found, error)
     return model()
+
+
+def pruned(data: Any, error: ValidationError) -> Any:
+    """A copy of JSON data without what an error names; a list or an object that lacks something is left out whole."""
+    found = data
+    for item in error.errors(include_url=False, include_context=False, include_input=False):
+        place = item["loc"][:-1] if item["type"] == "missing" else item["loc"]
+        found = _without(found, place)
+    return _swept(found)
 
 
 _GONE = object()
@@ -36,7 +40,7 @@ def _without(node: Any, place: _Place) -> Any:
         return _GONE
     step, rest = place[0], place[1:]
     if isinstance(node, dict) and step in node:
-        held = cast("Json", node)
+        held = cast("dict[str, Any]", node)
         return {**held, str(step): _without(held[str(step)], rest)}
     if isinstance(node, list) and isinstance(step, int) and step < len(cast("list[Any]", node)):
         listed = list(cast("list[Any]", node))
@@ -45,10 +49,10 @@ def _without(node: Any, place: _Place) -> Any:
     return _GONE
 
 
-def _pruned(node: Any) -> Any:
+def _swept(node: Any) -> Any:
     if isinstance(node, dict):
-        held = cast("Json", node)
-        return {name: _pruned(value) for name, value in held.items() if value is not _GONE}
+        held = cast("dict[str, Any]", node)
+        return {name: _swept(value) for name, value in held.items() if value is not _GONE}
     if isinstance(node, list):
-        return [_pruned(item) for item in cast("list[Any]", node) if item is not _GONE]
+        return [_swept(item) for item in cast("list[Any]", node) if item is not _GONE]
     return {} if node is _GONE else node
