@@ -62,9 +62,12 @@ class _Farm:
 async def _run(folder: Path, certificates: Path, server: str, namespace: str) -> None:
     user = KeyPair(certificates / "admin.crt", certificates / "admin.key")
     async with ApiClient(server, certificates / "ca.crt", user) as client:
-        kubelet = Kubelet(client, namespace, Reservation().block)
+        # Held for as long as the pods are played: what nobody holds is the next cluster's.
+        reservation = Reservation()
+        kubelet = Kubelet(client, namespace, reservation.block)
         async with await rpc.serve(folder, _Farm(kubelet).table()):
             await kubelet.run()
+        reservation.close()
 
 
 if __name__ == "__main__":
