@@ -3,9 +3,11 @@
 import re
 from collections import defaultdict
 from decimal import Decimal
+from typing import Any
 
 from naut_hedgegrid.domain.values import Leg, OrderKind, VenueOrder
-from tests.operator.grid_parts import Grid
+from tests.kube import wait_until
+from tests.operator.grid_parts import POSITIONS_STAY, Field, Grid, merged
 
 
 def entries(grid: Grid) -> list[VenueOrder]:
@@ -21,6 +23,26 @@ def exits(grid: Grid) -> list[VenueOrder]:
 def positions(grid: Grid) -> dict[Leg, Decimal]:
     """Quantities at the venue."""
     return {leg: position.quantity for leg, position in grid.venue().positions.items()}
+
+
+def trading(field: Field, **spec: Any) -> Grid:
+    """A grid with a position on both legs, exits for them, and entries."""
+    grid = field.running(**merged(POSITIONS_STAY, spec))
+    grid.wait_positions()
+    wait_until(lambda: entries(grid) and exits(grid), 30, "entries and exits")
+    known = "positions in the status"
+    grid.wait(lambda seen: "0" not in [seen["telemetry"][leg]["quantity"] for leg in ("long", "short")], known)
+    return grid
+
+
+def only_entries_went(grid: Grid) -> None:
+    """Positions stay, each covered by exits as far as the grid had got, and no entry rests."""
+    assert entries(grid) == []
+    held = positions(grid)
+    assert all(held.values())
+    for leg, quantity in held.items():
+        assert sum(order.quantity for order in exits(grid) if order.leg is leg) == quantity
+    assert [command for command in grid.commands() if command.kind == "market"] == []
 
 
 def closed_once(grid: Grid) -> None:

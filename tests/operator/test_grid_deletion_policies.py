@@ -5,21 +5,20 @@ from typing import Any
 import pytest
 
 from tests.kube import wait_until
-from tests.operator.deletion_parts import closed_once, entries, exits, last_words, operations, positions
-from tests.operator.grid_parts import POSITIONS_STAY, Field, Grid, condition, kill_of, merged
+from tests.operator.deletion_parts import (
+    closed_once,
+    entries,
+    exits,
+    last_words,
+    only_entries_went,
+    operations,
+    positions,
+    trading,
+)
+from tests.operator.grid_parts import Field, Grid, condition, kill_of
 
 KEEP = {"deletion": {"policy": "CancelOrders"}}
 LEAVE = {"deletion": {"policy": "Orphan"}}
-
-
-def trading(field: Field, **spec: Any) -> Grid:
-    """A grid with a position on both legs, exits for them, and entries."""
-    grid = field.running(**merged(POSITIONS_STAY, spec))
-    grid.wait_positions()
-    wait_until(lambda: entries(grid) and exits(grid), 30, "entries and exits")
-    known = "positions in the status"
-    grid.wait(lambda seen: "0" not in [seen["telemetry"][leg]["quantity"] for leg in ("long", "short")], known)
-    return grid
 
 
 def crashed(grid: Grid) -> None:
@@ -28,16 +27,6 @@ def crashed(grid: Grid) -> None:
     grid.pod.kill()
     grid.cluster.api.delete("v1", "Pod", f"{grid.child}-0", grid.namespace, grace=0)
     wait_until(lambda: grid.pod.uid != first, 30, "the pod to be gone")
-
-
-def only_entries_went(grid: Grid) -> None:
-    """Positions stay, each covered by exits as far as the grid had got, and no entry rests."""
-    assert entries(grid) == []
-    held = positions(grid)
-    assert all(held.values())
-    for leg, quantity in held.items():
-        assert sum(order.quantity for order in exits(grid) if order.leg is leg) == quantity
-    assert [command for command in grid.commands() if command.kind == "market"] == []
 
 
 def test_cancel_orders_takes_the_entries_and_keeps_positions_with_their_exits(field: Field) -> None:
