@@ -3,6 +3,7 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/sh
 DIR ?= playground
+MINUTES ?= 3
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -10,7 +11,7 @@ STAMP := $(VENV)/.installed
 PACKAGES := crds operator strategy_image
 CODE := $(PACKAGES) tests
 
-.PHONY: help setup check format generate lock demo playground test bench clean
+.PHONY: help setup check format generate lock demo playground test chaos bench clean
 
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,6 +51,9 @@ playground: binaries ## The same parts left running for you: make playground DIR
 test: binaries ## Every test: unit, strategy, operator
 	@echo "Tests: unit (pure), strategy (real engine, real processes), operator (real kube-apiserver). Under 10 minutes on 2 cores."
 	@$(BIN)/pytest -n 3 --dist worksteal tests/unit tests/strategy tests/test_ops_integration.py tests/operator
+
+chaos: binaries ## Break everything for a while, then audit: make chaos MINUTES=30 [SEED=7] [REPORT=chaos.json]
+	@$(BIN)/python -m tests.chaos --minutes $(MINUTES) $(if $(SEED),--seed $(SEED)) $(if $(REPORT),--report $(REPORT))
 
 bench: binaries ## Measure; writes docs/benchmarks.md
 	@$(BIN)/python -m tests.bench

@@ -24,6 +24,7 @@ CHECKOUT = Path(__file__).parents[2]
 PROGRAMS = Path(sys.prefix) / "bin"
 TOKEN_SECONDS = 24 * 3600
 STOP_SECONDS = 30.0
+FROZEN_SECONDS = 3600.0
 
 
 class Cluster:
@@ -202,6 +203,14 @@ class Cluster:
     def release(self, namespace: str, pattern: str = "*") -> None:
         """End a hold of the same pattern."""
         rpc.call(self.folder, "release", namespace=namespace, pattern=pattern)
+
+    def cut_pods_off(self, *, frozen: bool = False) -> None:
+        """No pod reaches the API server: connections are refused, or (frozen) nothing flows on them any more."""
+        rpc.call(self.folder, "server_traffic", **({"request_delay": FROZEN_SECONDS} if frozen else {"refused": True}))
+
+    def let_pods_through(self) -> None:
+        """End `cut_pods_off`."""
+        rpc.call(self.folder, "server_traffic", refused=False, request_delay=0.0)
 
     def refuse_image(self, image: str) -> None:
         """Let every start of a container with this image (repository:tag) fail as ImagePullBackOff."""

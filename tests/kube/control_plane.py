@@ -32,7 +32,9 @@ class ControlPlane:
         self.node_server = self.authority.server("node", [address], ["hedgegrid-node"])
         self._keys = Keys(
             authority=self.authority.certificate,
-            server=self.authority.server("apiserver", [address], ["localhost", "kubernetes.default.svc"]),
+            server=self.authority.server(
+                "apiserver", [address, plan.block.relay_address], ["localhost", "kubernetes.default.svc"]
+            ),
             node_client=self.authority.client("apiserver-kubelet-client", "kube-apiserver-kubelet-client"),
             tokens=write_signing_key(certificates),
         )

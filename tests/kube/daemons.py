@@ -49,6 +49,11 @@ class Plan:
         return f"https://{self.block.node_address}:{self.server_port}"
 
     @property
+    def server_for_pods(self) -> str:
+        """The same, by a way that can break."""
+        return f"https://{self.block.relay_address}:{self.server_port}"
+
+    @property
     def etcd_url(self) -> str:
         """Where etcd serves the API server."""
         return f"http://{self.block.node_address}:{self.etcd_port}"

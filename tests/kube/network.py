@@ -4,6 +4,7 @@ A block is reserved by a socket in the abstract Unix namespace: the name belongs
 loopback it stands for, it is free again the moment its owner dies, and no file is left.
 
     127.x.0.1                   etcd, API server, the node's own HTTPS endpoint
+    127.x.0.2                   a relay to the API server, for pods
     127.x.1.1 … 127.x.127.254   pods (status.podIP)
     127.x.129.1 …               where a pod's process listens behind a relay: its address, 128 added to the third part
 """
@@ -28,6 +29,11 @@ class Block:
     def node_address(self) -> str:
         """Where the daemons and the node listen."""
         return f"127.{self.number}.0.1"
+
+    @property
+    def relay_address(self) -> str:
+        """Where pods find the API server, when the way there can break."""
+        return f"127.{self.number}.0.2"
 
     def pod_address(self, index: int) -> str:
         """The address of the pod with this index, counted from 0."""

@@ -97,6 +97,7 @@ class _Pods:
             "freeze": self.freeze,
             "thaw": self.thaw,
             "traffic": self.traffic,
+            "server_traffic": self.server_traffic,
             "heal": self.heal,
             "heal_namespace": self.heal_namespace,
             "hold_pending": self.hold_pending,
@@ -132,7 +133,15 @@ class _Pods:
     async def traffic(self, namespace: str, name: str, **changes: Any) -> None:
         if not self._host.settings.network_faults:
             raise HostError("network faults need a cluster made with network_faults=True")
-        traffic: Traffic = self._host.runner.faults.of(namespace, name).traffic
+        self._change(self._host.runner.faults.of(namespace, name).traffic, changes)
+
+    async def server_traffic(self, **changes: Any) -> None:
+        if not self._host.settings.network_faults:
+            raise HostError("network faults need a cluster made with network_faults=True")
+        self._change(self._host.runner.faults.server, changes)
+
+    @staticmethod
+    def _change(traffic: Traffic, changes: Mapping[str, Any]) -> None:
         for fault, value in changes.items():
             setattr(traffic, fault, value)
         traffic.notify()

@@ -70,6 +70,10 @@ class Pod:
         """Requests arrive and are carried out, but each connection is cut at the first byte of an answer."""
         self._call("traffic", drop_answers=True)
 
+    def mend(self) -> None:
+        """End `delay`, `refuse` and `drop_answer`; a frozen pod stays frozen."""
+        self._call("traffic", answer_delay=0.0, request_delay=0.0, refused=False, drop_answers=False)
+
     def heal(self) -> None:
         """Take every fault of this pod away."""
         self._call("heal")

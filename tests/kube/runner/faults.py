@@ -50,6 +50,8 @@ class Faults:
         self._pods: dict[tuple[str, str], PodFaults] = {}
         self._holds: dict[tuple[str, str], Hold] = {}
         self._refused_images: set[str] = set()
+        self.server = Traffic()
+        """Between all pods and the API server."""
 
     def of(self, namespace: str, name: str) -> PodFaults:
         """The faults of the pods of this name; made where there are none."""

@@ -17,6 +17,7 @@ from tests.kube.runner.logserver import serve_logs
 from tests.kube.runner.node import NAME, node_object
 from tests.kube.runner.objects import Kind, Objects
 from tests.kube.runner.pod import Grounds, Pod
+from tests.kube.runner.relay import Relay
 from tests.kube.runner.scheduler import decide
 from tests.kube.runner.volumes import Sources
 from tests.kube.settings import ClusterSettings
@@ -52,7 +53,12 @@ class PodRunner:
         plan, images = self._plane.plan, Images.of(self._settings)
         port = free_ports(self._node.address, 1)[0]
         session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True, limit=0))
-        launcher = Launcher(plan.server, self._node, images, self._objects, self.faults, session)
+        server = plan.server
+        if self._settings.network_faults:
+            server = plan.server_for_pods
+            way = Relay(plan.block.relay_address, plan.block.node_address, [plan.server_port], self.faults.server)
+            self._background.start(way.run())
+        launcher = Launcher(server, self._node, images, self._objects, self.faults, session)
         self._grounds = Grounds(
             client=self._client,
             launcher=launcher,
