@@ -51,6 +51,7 @@ class Brain:
         self._leader = leader
         self._metrics = metrics
         self._refs: dict[str, GridRef] = {}
+        self._witnessed_at: float | None = None
         self._failures: defaultdict[str, int] = defaultdict(int)
         self.cache = Cache()
         self.children = Children(kube)
@@ -70,7 +71,7 @@ class Brain:
         self.admission = Admission(
             self.cache, ImageDefaults(settings.strategy_image, settings.strategy_tag, settings.strategy_pull_policy)
         )
-        self.publisher = Publisher(kube, self.cache, self.courier, self.admission, self.recorder)
+        self.publisher = Publisher(kube, self.cache, self.courier, self.admission, self.recorder, metrics)
         finalizer = Finalizer(kube, self.cache, self.children, self.observe)
         self.farewell = Farewell(
             self.cache,
@@ -137,6 +138,11 @@ class Brain:
         self._wake(uid)
 
     # Events in.
+
+    def witness(self, kind: Kind, obj: Json, deleted: bool) -> None:
+        """An event of a watch: proof that changes are seen."""
+        self._witnessed_at = asyncio.get_running_loop().time()
+        self.observe(kind, obj, deleted=deleted)
 
     def observe(self, kind: Kind, obj: Json, deleted: bool = False) -> None:
         """Take over an object that was seen; kills leave from here."""
@@ -280,6 +286,9 @@ class Brain:
                 ref, age = entry.controls.ref, now - entry.controls.deleted
                 self._metrics.deletion_pending_seconds.labels(ref.namespace, ref.name).set(age.total_seconds())
         self._metrics.queue_depth.labels(self.objects.name).set(self.objects.depth)
+        proofs = [at for at in (self._witnessed_at, self.resync.done_at) if at is not None]
+        if proofs:
+            self._metrics.watch_age_seconds.set(asyncio.get_running_loop().time() - max(proofs))
 
     async def close(self) -> None:
         """End what is under way: kills may finish, the rest may finish if it is quick."""

@@ -1,5 +1,6 @@
 """/healthz, /readyz and /metrics on one port."""
 
+import asyncio
 import logging
 from collections.abc import Callable
 
@@ -48,9 +49,9 @@ class HealthServer:
 
     async def _metrics_page(self, _: web.Request) -> web.Response:
         self._measure()
-        return web.Response(
-            body=self._metrics.exposition(), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}
-        )
+        # Writing thousands of series takes longer than a kill may wait for the loop.
+        body = await asyncio.to_thread(self._metrics.exposition)
+        return web.Response(body=body, headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
 
 
 def _answer(wrong: str | None) -> web.Response:

@@ -1,7 +1,19 @@
 """What the operator tells Prometheus."""
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+import math
 
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    Info,
+    disable_created_metrics,
+    generate_latest,
+)
+
+from hedgegrid_api import __version__
+from hedgegrid_operator.condition_metrics import Conditions
 from hedgegrid_operator.objects import GridRef
 
 _GRID = ("grid_namespace", "grid")
@@ -14,6 +26,12 @@ class Metrics:
     def __init__(self) -> None:
         registry = CollectorRegistry()
         self._registry = registry
+        # Times of birth would be two series for each counter and histogram.
+        disable_created_metrics()
+        build = Info("hedgegrid_operator_build", "Always 1: version of the operator", registry=registry)
+        build.info({"version": __version__})
+        self.conditions = Conditions()
+        registry.register(self.conditions)
         self.leader = Gauge("hedgegrid_operator_leader", "1 while this operator holds the Lease", registry=registry)
         self.reconcile_seconds = Histogram(
             "hedgegrid_operator_reconcile_seconds",
@@ -53,8 +71,17 @@ class Metrics:
             registry=registry,
         )
         self.pods_unreachable = Gauge(
-            "hedgegrid_operator_pods_unreachable", "Pods that didn't answer the last call", registry=registry
+            "hedgegrid_operator_pods_unreachable",
+            "Pods that didn't answer the last call; NaN while another operator leads",
+            registry=registry,
         )
+        self.pods_unreachable.set(math.nan)
+        self.watch_age_seconds = Gauge(
+            "hedgegrid_operator_watch_age_seconds",
+            "Age of the last proof that changes are seen, an event of a watch or a complete LIST; NaN before the first",
+            registry=registry,
+        )
+        self.watch_age_seconds.set(math.nan)
         self.queue_depth = Gauge(
             "hedgegrid_operator_queue_depth", "Grids that wait for their turn, by lane", ["lane"], registry=registry
         )
@@ -74,6 +101,7 @@ class Metrics:
             self.deletion_pending_seconds,
         ):
             metric.remove_by_labels({"grid_namespace": grid.namespace, "grid": grid.name})
+        self.conditions.forget(grid)
 
     def exposition(self) -> bytes:
         """Text for a scrape."""

@@ -87,7 +87,7 @@ class Operator:
             asyncio.TaskGroup() as group,
         ):
             brain = self._brain = Brain(settings, kube, client, leader, self._metrics, key)
-            watch = Watch(source, settings.namespaces, brain.observe)
+            watch = Watch(source, settings.namespaces, brain.witness)
             group.create_task(self._hold(leader, brain))
             group.create_task(brain.recorder.run())
             try:

@@ -11,6 +11,7 @@ from hedgegrid_operator.control.courier import Courier
 from hedgegrid_operator.events import Recorder, notes
 from hedgegrid_operator.facts import Facts, Progress
 from hedgegrid_operator.kube import Kube
+from hedgegrid_operator.metrics import Metrics
 from hedgegrid_operator.objects import HEDGE_GRID, Json
 from hedgegrid_operator.restarts import Restarts
 from hedgegrid_operator.status import build, loud, previous_status, written
@@ -22,12 +23,15 @@ _QUIET_INTERVAL = 300.0
 class Publisher:
     """Keeps the status of every grid as it is known."""
 
-    def __init__(self, kube: Kube, cache: Cache, courier: Courier, admission: Admission, recorder: Recorder) -> None:
+    def __init__(
+        self, kube: Kube, cache: Cache, courier: Courier, admission: Admission, recorder: Recorder, metrics: Metrics
+    ) -> None:
         self._kube = kube
         self._cache = cache
         self._courier = courier
         self._admission = admission
         self._recorder = recorder
+        self._metrics = metrics
         self._wrote_at: dict[str, float] = {}
 
     def forget(self, uid: str) -> None:
@@ -64,6 +68,7 @@ class Publisher:
             restarting=restarting,
         )
         status = build(facts)
+        self._metrics.conditions.show(ref, status.conditions)
         advice = verdict.outlook.advice if verdict.outlook else ()
         for note in notes(before, status, by=entry.controls.by.manager, now=facts.now, advice=advice):
             self._recorder.tell(ref, note)

@@ -1,0 +1,243 @@
+"""A whole operator but for its rims: an API server and pods that are dictionaries, driven in one event loop."""
+
+import asyncio
+import contextlib
+import copy
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, cast
+
+from hedgegrid_api.control import ControlDocument, ControlReport
+from hedgegrid_operator.brain import Brain
+from hedgegrid_operator.control.client import Failure, PodClient, PodUnreachableError
+from hedgegrid_operator.kube import ApiError, Kube
+from hedgegrid_operator.leader import Leader
+from hedgegrid_operator.metrics import Metrics
+from hedgegrid_operator.objects import EVENT, HEDGE_GRID, POD, REVISION_ANNOTATION, UID_LABEL, Json, Kind
+from hedgegrid_operator.settings import Settings
+from tests.unit.operator_parts import NOW, UID, grid, report
+
+NAME, NAMESPACE = "btc", "default"
+SETTINGS = Settings(poll_interval=0.02, kill_poll_interval=0.01, namespace="hedgegrid-system")
+
+
+class Objects:
+    """As much of an API server as the operator needs, and what was asked of it."""
+
+    def __init__(self) -> None:
+        self.held: dict[tuple[str, str, str], Json] = {}
+        self.asked: Counter[tuple[str, str]] = Counter()
+        """Requests by verb and resource."""
+        self.deleted_pods: list[str | None] = []
+        self.fails: ApiError | None = None
+        self._version = 1000
+
+    @property
+    def events(self) -> list[Json]:
+        """Events that were written."""
+        return [obj for (plural, _, _), obj in self.held.items() if plural == EVENT.plural]
+
+    def put(self, kind: Kind, obj: Json) -> Json:
+        """Store an object under a new version."""
+        self._version += 1
+        about = obj["metadata"]
+        about["resourceVersion"] = str(self._version)
+        about.setdefault("uid", f"{kind.plural}-{about['name']}")
+        self.held[kind.plural, about["namespace"], about["name"]] = obj
+        return copy.deepcopy(obj)
+
+    def _ask(self, verb: str, resource: str) -> None:
+        self.asked[verb, resource] += 1
+        if self.fails is not None:
+            raise self.fails
+
+    async def get(self, kind: Kind, namespace: str, name: str, *, metadata_only: bool = False) -> Json | None:
+        self._ask("get", kind.plural)
+        return copy.deepcopy(self.held.get((kind.plural, namespace, name)))
+
+    async def pages(
+        self, kind: Kind, namespace: str | None, selector: str = "", *, metadata_only: bool = False
+    ) -> AsyncIterator[tuple[list[Json], int]]:
+        self._ask("list", kind.plural)
+        yield [copy.deepcopy(obj) for (plural, _, _), obj in self.held.items() if plural == kind.plural], self._version
+
+    async def create(self, kind: Kind, namespace: str, manifest: Json) -> Json:
+        self._ask("create", kind.plural)
+        return self.put(kind, copy.deepcopy(manifest))
+
+    async def apply(self, kind: Kind, manifest: Json, subresource: str | None = None) -> Json:
+        self._ask("patch", f"{kind.plural}/{subresource}" if subresource else kind.plural)
+        about = manifest["metadata"]
+        found = self.held.get((kind.plural, about["namespace"], about["name"]), {"metadata": {"generation": 1}})
+        change = {"status": manifest["status"]} if subresource else manifest
+        return self.put(kind, {**found, **copy.deepcopy(change), "metadata": {**found["metadata"], **about}})
+
+    async def merge(self, kind: Kind, namespace: str, name: str, patch: Json) -> Json:
+        self._ask("patch", kind.plural)
+        found = self.held[kind.plural, namespace, name]
+        return self.put(kind, {**found, "metadata": {**found["metadata"], **patch["metadata"]}})
+
+    async def delete(
+        self, kind: Kind, namespace: str, name: str, uid: str | None = None, *, foreground: bool = False
+    ) -> bool:
+        self._ask("delete", kind.plural)
+        if kind is POD:
+            self.deleted_pods.append(uid)
+        return True
+
+
+class Pods:
+    """The one pod: what it answers, and what it was sent."""
+
+    def __init__(self) -> None:
+        self.answer: Callable[[ControlDocument | None], ControlReport] = lambda _: report(synced=False)
+        self.sent: list[ControlDocument] = []
+        self.polls = 0
+
+    async def put(self, address: str, document: ControlDocument, *_: object) -> ControlReport:
+        self.sent.append(document)
+        return self.answer(document)
+
+    async def get(self, address: str, uid: str, *_: object) -> ControlReport:
+        self.polls += 1
+        return self.answer(None)
+
+    def silent(self) -> None:
+        """It doesn't answer any more."""
+
+        def answer(_: ControlDocument | None) -> ControlReport:
+            raise PodUnreachableError(Failure.TIMEOUT, "no answer within 2 s")
+
+        self.answer = answer
+
+    def obey(self, **figures: Any) -> None:
+        """It takes every document, and is at once as that asks."""
+        held: dict[str, ControlDocument] = {}
+
+        def answer(document: ControlDocument | None) -> ControlReport:
+            if document is not None:
+                held["newest"] = document
+            if "newest" not in held:
+                return report(synced=False, applied_generation=None)
+            newest = held["newest"]
+            return report(
+                newest.kill_switch,
+                applied_generation=newest.generation,
+                epoch=newest.epoch,
+                throttle=newest.throttle,
+                **{name: found() for name, found in figures.items()},
+            )
+
+        self.answer = answer
+
+
+class Leading:
+    """A leader that stays one."""
+
+    epoch = 1
+    identity = "operator-1"
+    may_write = True
+
+    async def outrun(self, epoch: int) -> bool:
+        return False
+
+
+class World:
+    """Operator, API server and pod."""
+
+    def __init__(self, settings: Settings = SETTINGS) -> None:
+        self.objects, self.pods, self.metrics = Objects(), Pods(), Metrics()
+        self.brain = Brain(
+            settings,
+            cast("Kube", self.objects),
+            cast("PodClient", self.pods),
+            cast("Leader", Leading()),
+            self.metrics,
+            b"key",
+        )
+
+    def grid(self, **fields: Any) -> None:
+        """A grid is created, or changed."""
+        found = self.objects.held.get((HEDGE_GRID.plural, NAMESPACE, NAME), {})
+        made = grid(**fields)
+        about = {**found.get("metadata", {}), **made["metadata"]}
+        about["finalizers"] = ["hedgegrid.io/flatten"]
+        wanted: Json = {**made, "metadata": about}
+        if "status" in found:
+            wanted["status"] = found["status"]
+        self.brain.observe(HEDGE_GRID, self.objects.put(HEDGE_GRID, wanted))
+
+    def pod(self, uid: str = "pod-1", **status: Any) -> None:
+        """The StatefulSet makes its pod, ready unless told otherwise."""
+        sets = self.objects.held["statefulsets", NAMESPACE, f"hedgegrid-{NAME}"]
+        revision = sets["metadata"]["annotations"][REVISION_ANNOTATION]
+        ready: Json = {
+            "podIP": "127.0.0.9",
+            "conditions": [{"type": "Ready", "status": "True"}],
+            "containerStatuses": [{"state": {"running": {}}}],
+        }
+        about: Json = {
+            "name": f"hedgegrid-{NAME}-0",
+            "namespace": NAMESPACE,
+            "uid": uid,
+            "labels": {UID_LABEL: UID},
+            "annotations": {REVISION_ANNOTATION: revision},
+        }
+        spec: Json = {"containers": [{"image": "hedgegrid-strategy:1"}]}
+        self.brain.observe(POD, self.objects.put(POD, {"metadata": about, "spec": spec, "status": ready | status}))
+
+    @property
+    def status(self) -> Json:
+        """The object's status."""
+        found: Json = self.objects.held[HEDGE_GRID.plural, NAMESPACE, NAME].get("status", {})
+        return found
+
+    def reason(self, kind: str) -> str | None:
+        """Reason of a condition."""
+        listed = self.status.get("conditions", [])
+        return next((item["reason"] for item in listed if item["type"] == kind), None)
+
+    def writes(self) -> int:
+        """How often a status was written."""
+        return self.objects.asked["patch", "hedgegrids/status"]
+
+    async def trading(self, **fields: Any) -> None:
+        """A grid that trades."""
+        self.grid(**fields)
+        await until(lambda: ("statefulsets", NAMESPACE, f"hedgegrid-{NAME}") in self.objects.held)
+        self.pod()
+        await until(lambda: self.reason("Ready") == "Trading")
+
+    def samples(self) -> dict[str, float]:
+        """What a scrape shows."""
+        self.brain.measure()
+        lines = (line.rpartition(" ") for line in self.metrics.exposition().decode().splitlines() if line[0] != "#")
+        return {series: float(value) for series, _, value in lines}
+
+
+async def until(holds: Callable[[], object], seconds: float = 30.0) -> None:
+    """Let the loop turn until something holds."""
+    async with asyncio.timeout(seconds):
+        while not holds():  # noqa: ASYNC110 — what holds isn't told by anybody
+            await asyncio.sleep(0.005)
+
+
+def run(story: Callable[[World], Awaitable[None]], settings: Settings = SETTINGS) -> World:
+    """Tell a story in a world of its own."""
+
+    async def tell() -> World:
+        world = World(settings)
+        recorder = asyncio.create_task(world.brain.recorder.run())
+        try:
+            await story(world)
+        finally:
+            recorder.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await recorder
+            await world.brain.close()
+        return world
+
+    return asyncio.run(tell())
+
+
+__all__ = ["NOW", "World", "run", "until"]
