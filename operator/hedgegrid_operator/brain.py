@@ -5,10 +5,11 @@ import contextlib
 import logging
 import random
 from collections import defaultdict
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from hedgegrid_operator.admission import Admission
 from hedgegrid_operator.apply import Children
+from hedgegrid_operator.ca_secret import CaSecret
 from hedgegrid_operator.cache import Cache, Change, Entry
 from hedgegrid_operator.control.client import PodClient
 from hedgegrid_operator.control.courier import Courier
@@ -17,10 +18,12 @@ from hedgegrid_operator.escalator import Escalator
 from hedgegrid_operator.events import Recorder
 from hedgegrid_operator.farewell import Farewell
 from hedgegrid_operator.finalizer import Finalizer
+from hedgegrid_operator.grid_secrets import GridSecrets
 from hedgegrid_operator.kube import ApiError, ApiUnreachableError, Kube, NotLeadingError
 from hedgegrid_operator.leader import Leader
 from hedgegrid_operator.metrics import Metrics
 from hedgegrid_operator.objects import HEDGE_GRID, STATEFUL_SET, GridRef, Json, Kind, resource_version, uid_of
+from hedgegrid_operator.overlap import Overlap
 from hedgegrid_operator.provision import Provisioner
 from hedgegrid_operator.publish import Publisher
 from hedgegrid_operator.queue import Lane
@@ -44,7 +47,14 @@ class Brain:
     """What leading takes: cache, courier, reconciler and their lanes."""
 
     def __init__(
-        self, settings: Settings, kube: Kube, client: PodClient, leader: Leader, metrics: Metrics, key: bytes
+        self,
+        settings: Settings,
+        kube: Kube,
+        client: PodClient,
+        leader: Leader,
+        metrics: Metrics,
+        key: bytes,
+        ca: CaSecret,
     ) -> None:
         self._settings = settings
         self._kube = kube
@@ -59,15 +69,16 @@ class Brain:
         self.courier = Courier(
             self.cache, client, self, metrics, idle=settings.poll_interval, busy=settings.kill_poll_interval
         )
-        self.provisioner = Provisioner(
+        self.ca = ca
+        self.secrets = GridSecrets(
             kube,
-            self.cache,
-            self.children,
-            self.courier,
-            self.observe,
+            ca,
             master_key=key,
-            secret_interval=settings.children_interval / 2,
+            lifetime=timedelta(seconds=settings.certificate_lifetime),
+            interval=settings.children_interval / 2,
         )
+        self.overlap = Overlap(self.cache, client, ca, self.secrets)
+        self.provisioner = Provisioner(kube, self.cache, self.children, self.courier, self.observe, self.secrets)
         self.admission = Admission(
             self.cache, ImageDefaults(settings.strategy_image, settings.strategy_tag, settings.strategy_pull_policy)
         )
@@ -197,7 +208,8 @@ class Brain:
             self.objects,
             self.courier,
             self.children,
-            self.provisioner,
+            self.secrets,
+            self.overlap,
             self.admission,
             self.publisher,
             self.farewell,
@@ -259,6 +271,8 @@ class Brain:
             log.warning("the check of the children failed: %s", error)
 
     async def _check_children(self) -> None:
+        await self.ca.refresh()
+        await self.overlap.settle()
         stale, left = await self.resync.children()
         for uid in stale:
             self._wake(uid)
@@ -279,6 +293,7 @@ class Brain:
     def measure(self) -> None:
         """Bring the gauges up to date."""
         self.courier.measure()
+        self.overlap.measure(self._metrics)
         now = datetime.now(UTC)
         for uid in self.cache.grids():
             entry = self.cache.grid(uid)

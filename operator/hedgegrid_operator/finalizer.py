@@ -4,7 +4,7 @@ from typing import Any
 
 from hedgegrid_operator.apply import LISTED, Children
 from hedgegrid_operator.cache import Cache, Entry, Sink
-from hedgegrid_operator.desired.naming import api_secret_name, child_name
+from hedgegrid_operator.desired.naming import api_secret_name, child_name, tls_secret_name
 from hedgegrid_operator.kube import ApiError, Kube
 from hedgegrid_operator.objects import FINALIZER, HEDGE_GRID, SECRET, STATEFUL_SET, UID_LABEL, Json, metadata
 
@@ -45,7 +45,8 @@ class Finalizer:
             async for found, _ in self._kube.pages(kind, ref.namespace, f"{UID_LABEL}={ref.uid}", metadata_only=True):
                 for child in found:
                     await self._children.remove(ref, kind, str(metadata(child)["name"]))
-        await self._children.remove(ref, SECRET, api_secret_name(ref.name))
+        for name in (api_secret_name(ref.name), tls_secret_name(ref.name)):
+            await self._children.remove(ref, SECRET, name)
         return True
 
     async def take_off(self, entry: Entry) -> None:

@@ -85,6 +85,12 @@ class Metrics:
         self.queue_depth = Gauge(
             "hedgegrid_operator_queue_depth", "Grids that wait for their turn, by lane", ["lane"], registry=registry
         )
+        self.certificate_expiry_seconds = Gauge(
+            "hedgegrid_operator_certificate_expiry_seconds",
+            "Seconds until the pods' certificate authority ends (ca), and the pod's certificate that ends first (pod)",
+            ["certificate", *_GRID],
+            registry=registry,
+        )
         self.api_requests = Counter(
             "hedgegrid_operator_api_requests",
             "Requests to the API server, by verb and resource as a role names them; code none: no answer",

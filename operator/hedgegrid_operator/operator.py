@@ -6,8 +6,10 @@ import logging
 import random
 import signal
 from collections.abc import Awaitable, Callable, Coroutine
+from datetime import timedelta
 
 from hedgegrid_operator.brain import Brain
+from hedgegrid_operator.ca_secret import CaSecret
 from hedgegrid_operator.control.client import PodClient
 from hedgegrid_operator.credentials import CredentialSource
 from hedgegrid_operator.health import HealthServer
@@ -82,15 +84,17 @@ class Operator:
             times=LeaseTimes(settings.lease_duration, settings.renew_deadline, settings.retry_period),
         )
         await leader.acquire()
+        ca = CaSecret(kube, settings.own_namespace, settings.ca_secret, timedelta(seconds=settings.ca_lifetime))
         async with (
-            PodClient(key, settings.pod_timeout, 10 * settings.poll_interval) as client,
+            PodClient(key, ca.trust, settings.pod_timeout, 10 * settings.poll_interval) as client,
             asyncio.TaskGroup() as group,
         ):
-            brain = self._brain = Brain(settings, kube, client, leader, self._metrics, key)
+            brain = self._brain = Brain(settings, kube, client, leader, self._metrics, key, ca)
             watch = Watch(source, settings.namespaces, brain.witness)
             group.create_task(self._hold(leader, brain))
             group.create_task(brain.recorder.run())
             try:
+                await ca.begin()
                 await self._first_list(brain)
                 group.create_task(watch.run())
                 group.create_task(self._repeat(brain.check_children, settings.children_interval))

@@ -9,23 +9,19 @@ from datetime import datetime
 from hedgegrid_operator.apply import Children, NameTakenError
 from hedgegrid_operator.cache import Cache, Entry
 from hedgegrid_operator.contention import ApplyConflictError
-from hedgegrid_operator.control.client import operator_key
 from hedgegrid_operator.control.courier import Courier
 from hedgegrid_operator.desired.build import Desired
-from hedgegrid_operator.desired.naming import api_secret_name, child_name
-from hedgegrid_operator.desired.secret import api_secret, completed, keys_of
+from hedgegrid_operator.desired.naming import child_name
 from hedgegrid_operator.facts import Doing, Progress
-from hedgegrid_operator.kube import Kube
+from hedgegrid_operator.grid_secrets import GridSecrets
+from hedgegrid_operator.kube import ApiError, Kube
 from hedgegrid_operator.objects import (
     CONFIG_MAP,
     POD,
-    SECRET,
     STATEFUL_SET,
-    UID_LABEL,
     GridRef,
     Json,
     Kind,
-    labels_of,
 )
 from hedgegrid_operator.observed import PodState
 from hedgegrid_operator.revisions import Revisions
@@ -44,27 +40,19 @@ class Provisioner:
         children: Children,
         courier: Courier,
         observe: Callable[[Kind, Json], None],
-        *,
-        master_key: bytes,
-        secret_interval: float,
+        secrets: GridSecrets,
     ) -> None:
         self._kube = kube
         self._cache = cache
         self._children = children
         self._courier = courier
         self._observe = observe
-        self._master_key = master_key
-        self._secret_interval = secret_interval
         self._revisions = Revisions(kube, cache, children, courier)
-        self._secrets: dict[str, float] = {}
-
-    def forget(self, uid: str) -> None:
-        """The grid is gone."""
-        self._secrets.pop(uid, None)
+        self._secrets = secrets
 
     def doubt(self, uid: str) -> None:
         """A StatefulSet or a pod is gone: whoever took it may have taken more."""
-        self._secrets.pop(uid, None)
+        self._secrets.doubt(uid)
         self._children.doubt(uid)
 
     async def provide(self, entry: Entry, wanted: Desired, now: datetime, *, may_roll: bool) -> Progress:
@@ -72,7 +60,7 @@ class Provisioner:
         ref = entry.controls.ref
         conflicts: list[str] = []
         await asyncio.gather(
-            self._ensure_secret(ref),
+            self._secrets.ensure(ref),
             *(self._ensure(ref, kind, manifest, conflicts) for kind, manifest in wanted.others),
         )
         step = decide(self._revisions.standing(entry, wanted, now))
@@ -90,6 +78,13 @@ class Provisioner:
         if step is Step.REPLACE:
             await self._delete_pod(ref, wanted.revision)
         return _conflicting(conflicts) or self._present(entry, wanted)
+
+    async def keep_reachable(self, ref: GridRef) -> None:
+        """Whatever else is held back, the running pod's certificate is renewed: the kill switch needs it."""
+        try:
+            await self._secrets.ensure_certificate(ref)
+        except (ApiError, NameTakenError) as error:
+            log.warning("the pod's certificate can't be seen to: %s", error, extra=ref.fields())
 
     async def prune(self, ref: GridRef, wanted: Desired, config_maps: list[str]) -> None:
         """Remove the ConfigMaps that neither the pod, nor its StatefulSet, nor the present spec needs."""
@@ -116,20 +111,6 @@ class Provisioner:
             return
         if obj is not None and kind is STATEFUL_SET:
             self._observe(kind, obj)
-
-    async def _ensure_secret(self, ref: GridRef) -> None:
-        now = asyncio.get_running_loop().time()
-        if now - self._secrets.get(ref.uid, -self._secret_interval) < self._secret_interval:
-            return
-        found = await self._kube.get(SECRET, ref.namespace, api_secret_name(ref.name))
-        if found is not None and labels_of(found).get(UID_LABEL) != ref.uid:
-            raise NameTakenError(SECRET, api_secret_name(ref.name))
-        present = keys_of(found)
-        keys = completed(present, operator_key(self._master_key, ref.uid))
-        if keys != present:
-            await self._kube.apply(SECRET, api_secret(ref, keys))
-            log.info("applied", extra=ref.fields(kind=SECRET.kind, child=api_secret_name(ref.name)))
-        self._secrets[ref.uid] = now
 
     async def _delete_pod(self, ref: GridRef, revision: str) -> None:
         pod = self._cache.pod(ref.uid)

@@ -61,6 +61,8 @@ class Reconciler:
         entry = self._cache.grid(uid)
         if entry is None:
             return None
+        if self._cache.stateful_set(uid) is not None:
+            await self._provisioner.keep_reachable(entry.controls.ref)
         verdict = self._admission.verdict(entry)
         due = await self._escalator.act(entry, verdict)
         pause = await self._bring_in_line(self._cache.grid(uid) or entry, verdict)

@@ -42,6 +42,13 @@ class Settings:
     renew_deadline: float = _seconds(10, "without a renewal for this long, nothing is written to the API server")
     retry_period: float = _seconds(2, "pause between two renewals, or two tries to acquire")
     keys_secret: str = _setting("hedgegrid-operator-keys", "Secret of the master key, made at the first start")
+    ca_secret: str = _setting(
+        "hedgegrid-operator-ca", "Secret of the pods' certificate authority, made at the first start"
+    )
+    ca_lifetime: float = _seconds(315_360_000, "life of that authority; it is renewed when a fifth of that is left")
+    certificate_lifetime: float = _seconds(
+        7_776_000, "life of the pods' certificates; they are renewed when a third of that is left"
+    )
     poll_interval: float = _seconds(5, "pause between two reads of a pod's report")
     kill_poll_interval: float = _seconds(0.25, "the same while a kill is under way")
     resync_interval: float = _seconds(12, "pause between two LISTs of grids, StatefulSets and pods")
@@ -105,4 +112,6 @@ def _contradiction(found: Settings) -> str | None:
             return f"--{field.name.replace('_', '-')} must be greater than 0"
     if not found.retry_period < found.renew_deadline < found.lease_duration:
         return "--retry-period < --renew-deadline < --lease-duration must hold"
+    if 5 * found.certificate_lifetime > found.ca_lifetime:
+        return "--certificate-lifetime may be a fifth of --ca-lifetime at most"
     return None

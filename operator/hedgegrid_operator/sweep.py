@@ -4,7 +4,7 @@ from collections import defaultdict
 
 from hedgegrid_operator.apply import LISTED, Children
 from hedgegrid_operator.cache import Cache
-from hedgegrid_operator.desired.naming import api_secret_name, child_name, shared_labels
+from hedgegrid_operator.desired.naming import api_secret_name, child_name, shared_labels, tls_secret_name
 from hedgegrid_operator.events import Note, Recorder
 from hedgegrid_operator.kube import Kube
 from hedgegrid_operator.objects import HEDGE_GRID, POD, SECRET, STATEFUL_SET, GridRef, Json, labels_of, metadata, uid_of
@@ -51,8 +51,9 @@ class Sweep:
         await self._children.remove(owner, STATEFUL_SET, child_name(owner.name))
         for name, uid in pods:
             await self._kube.delete(POD, owner.namespace, name, uid)
-        # Before the others, which lead us here: it is found by its name only.
-        await self._children.remove(owner, SECRET, api_secret_name(owner.name))
+        # Before the others, which lead us here: they are found by their names only.
+        for name in (api_secret_name(owner.name), tls_secret_name(owner.name)):
+            await self._children.remove(owner, SECRET, name)
         for kind in LISTED:
             for found, name in listed:
                 if found == kind.kind:

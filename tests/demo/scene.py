@@ -2,13 +2,13 @@
 
 import base64
 import contextlib
-import json
+import http.client
 import shlex
-import urllib.error
-import urllib.request
+import ssl
 from collections.abc import Callable
 from functools import cached_property
 
+from tests import pod_api
 from tests.demo.chronicle import Chronicle, Json
 from tests.demo.figures import Figures
 from tests.demo.seeing import NotSeen, NotYet, require, see
@@ -23,6 +23,7 @@ GRID = "btc"
 POD = "hedgegrid-btc-0"
 CLAIM = "data-hedgegrid-btc-0"
 API_SECRET = "hedgegrid-btc-api"
+TLS_SECRET = "hedgegrid-btc-tls"
 MANIFEST = "examples/sim-btc.yaml"
 
 LINES = 5
@@ -57,10 +58,17 @@ class Scene:
 
     @cached_property
     def _key(self) -> str:
-        secret = self.cluster.api.get("v1", "Secret", API_SECRET, NAMESPACE)
+        return self._secret(API_SECRET, "viewer").decode()
+
+    @cached_property
+    def _trust(self) -> ssl.SSLContext:
+        return pod_api.trusting(self._secret(TLS_SECRET, "ca.crt"))
+
+    def _secret(self, name: str, key: str) -> bytes:
+        secret = self.cluster.api.get("v1", "Secret", name, NAMESPACE)
         if secret is None:
-            raise NotYet(f"no Secret {API_SECRET}")
-        return base64.b64decode(secret["data"]["viewer"]).decode()
+            raise NotYet(f"no Secret {name}")
+        return base64.b64decode(secret["data"][key])
 
     def kubectl(self, *arguments: str) -> str:
         """Run kubectl, and show the command as a user types it."""
@@ -84,12 +92,15 @@ class Scene:
 
     def report(self) -> Json:
         """GET /control of the pod, with the viewer's key; raises NotYet while it doesn't answer."""
-        request = urllib.request.Request(f"http://{self.pod.address}:8080/control", headers={"X-API-Key": self._key})
+        address = self.pod.address
+        if address is None:
+            raise NotYet("the pod has no address")
+        connection = pod_api.Connection(address, pod_api.host_name(self.chronicle.uid), self._trust, 2)
         try:
-            with urllib.request.urlopen(request, timeout=2) as answer:
-                found: Json = json.load(answer)
-        except (urllib.error.URLError, ConnectionError, TimeoutError) as error:
+            status, found = pod_api.call(connection, "GET", "/control", key=self._key)
+        except (OSError, http.client.HTTPException) as error:
             raise NotYet(f"the pod's control API: {error}") from None
+        require(status == 200, f"the pod's control API answers {status}")
         return found
 
     def operator_leads(self) -> None:

@@ -36,12 +36,15 @@ Ready. In another terminal, in this folder:
   kubectl patch hg btc --type merge -p '{{"spec":{{"killSwitch":"none","throttle":1}}}}'
   kubectl describe hg btc; kubectl logs hedgegrid-btc-0; kubectl events
 
-The pod's own API, with a key from its Secret (viewer, trader or admin):
+The pod's own API, with a key from its Secret (viewer, trader or admin) and the authority of its certificate:
 
   POD=$(kubectl get pod hedgegrid-btc-0 -o jsonpath='{{.status.podIP}}')
   KEY=$(kubectl get secret hedgegrid-btc-api -o jsonpath='{{.data.trader}}' | base64 -d)
-  curl -H "X-API-Key: $KEY" http://$POD:8080/status              also /ladders /orders /control
-  curl -H "X-API-Key: $KEY" --json '{{"side":"long"}}' http://$POD:8080/flatten
+  kubectl get secret hedgegrid-btc-tls -o jsonpath='{{.data.ca\\.crt}}' | base64 -d > /tmp/hedgegrid-ca.crt
+  api() {{ curl --cacert /tmp/hedgegrid-ca.crt --connect-to ::$POD: -H "X-API-Key: $KEY" \\
+    "https://hedgegrid-btc.default.svc:8080$@"; }}
+  api /status                                                    also /ladders /orders /control
+  api /flatten --json '{{"side":"long"}}'
   curl http://$POD:9090/metrics
 
 Kill what you like, it is started again:

@@ -67,7 +67,9 @@ class Pod:
         self._call("traffic", refused=True)
 
     def drop_answer(self) -> None:
-        """Requests arrive and are carried out, but each connection is cut at the first byte of an answer."""
+        """Requests arrive and are carried out, but each connection is cut at the first byte of an answer.
+
+        A TLS handshake isn't an answer."""
         self._call("traffic", drop_answers=True)
 
     def mend(self) -> None:

@@ -2,8 +2,6 @@
 
 import json
 import secrets
-import urllib.error
-import urllib.request
 from base64 import b64decode
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -16,6 +14,7 @@ import yaml
 
 from naut_hedgegrid.venues.sim.audit import Audit, Snapshot
 from naut_hedgegrid.venues.sim.records import LoggedCommand
+from tests import pod_api
 from tests.kube import Cluster, Pod, wait_until
 from tests.kube.installation import Operator, install
 from tests.kube.processes import Process
@@ -44,7 +43,8 @@ CHILDREN = (
     ("v1", "ServiceAccount"),
     ("apps/v1", "StatefulSet"),
 )
-"""Version and kind of everything that a running grid has: one of each."""
+"""Version and kind of everything that a running grid has: one of each, and two Secrets."""
+CHILD_COUNT = len(CHILDREN) + 1
 
 
 @dataclass(frozen=True)
@@ -189,19 +189,18 @@ class Grid:
         assert secret is not None
         return b64decode(secret["data"][name]).decode()
 
+    def authorities(self) -> bytes:
+        """What to trust when the pod is called: ca.crt of its Secret."""
+        secret = self.cluster.api.get("v1", "Secret", f"{self.child}-tls", self.namespace)
+        assert secret is not None
+        return b64decode(secret["data"]["ca.crt"])
+
     def call(self, method: str, path: str, body: Json | None = None, key: str = "operator") -> tuple[int, Json]:
         """Call the pod's API; status and answer."""
-        request = urllib.request.Request(
-            f"http://{self.pod.address}:8080{path}",
-            method=method,
-            data=None if body is None else json.dumps(body).encode(),
-            headers={"X-API-Key": self.key(key), "Content-Type": "application/json"},
-        )
-        try:
-            with urllib.request.urlopen(request, timeout=10) as answer:
-                return answer.status, json.load(answer)
-        except urllib.error.HTTPError as error:
-            return error.code, json.load(error)
+        address = self.pod.address
+        assert address is not None
+        connection = pod_api.Connection(address, pod_api.host_name(self.uid), pod_api.trusting(self.authorities()), 10)
+        return pod_api.call(connection, method, path, body, self.key(key))
 
 
 def _with_positions(found: Snapshot) -> Snapshot | None:

@@ -5,12 +5,13 @@ import re
 import signal
 import subprocess
 import sys
-import urllib.request
+from base64 import b64decode
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests import pod_api
 from tests.demo.story import STEPS
 from tests.kube import ClusterUnavailable, wait_until
 from tests.kube.binaries import find_binaries
@@ -104,8 +105,10 @@ def test_the_playground(playground: tuple[subprocess.Popen[str], Path, Path]) ->
     kubectl("apply", "-f", "examples/sim-btc.yaml")
     kubectl("wait", "--for=condition=Ready", "hg/btc", "--timeout=50s")
     address = kubectl("get", "pod", "hedgegrid-btc-0", "-o", "jsonpath={.status.podIP}")
-    with urllib.request.urlopen(f"http://{address}:8080/readyz", timeout=5) as answer:
-        assert answer.status == 200
+    authorities = kubectl("get", "secret", "hedgegrid-btc-tls", "-o", "jsonpath={.data['ca\\.crt']}")
+    name = "hedgegrid-btc-0.hedgegrid-btc.default.svc"
+    connection = pod_api.Connection(address, name, pod_api.trusting(b64decode(authorities)), 5)
+    assert pod_api.call(connection, "GET", "/readyz")[0] == 200
 
     cluster = wait_until(lambda: folder_of(process.pid), 5, "the cluster's folder")
     assert len(mentioning(cluster)) >= 5, "API server, etcd, controllers, host and a strategy"

@@ -9,7 +9,7 @@ import yaml
 from tests.kube import ApiError, wait_until
 from tests.kube.cluster import CHECKOUT
 from tests.kube.installation import RBAC
-from tests.operator.grid_parts import API, CHILDREN, Field, Grid, condition, kill_of, moment
+from tests.operator.grid_parts import API, CHILD_COUNT, CHILDREN, Field, Grid, condition, kill_of, moment
 
 
 def test_one_object_becomes_one_pod_that_trades(field: Field) -> None:
@@ -17,7 +17,11 @@ def test_one_object_becomes_one_pod_that_trades(field: Field) -> None:
     found = grid.get()
     assert found is not None
     assert found["metadata"]["finalizers"] == ["hedgegrid.io/flatten"]
-    assert [child.split()[0] for child in grid.all_children()] == [kind for _, kind in CHILDREN]
+    assert {child.split()[0] for child in grid.all_children()} == {kind for _, kind in CHILDREN}
+    assert [child.split()[1] for child in grid.all_children() if child.startswith("Secret")] == [
+        f"{grid.child}-api",
+        f"{grid.child}-tls",
+    ]
     assert _owned(grid) == []
     status = found["status"]
     assert status["podUID"] == grid.pod.uid
@@ -112,7 +116,7 @@ def test_children_that_are_deleted_or_changed_are_put_back(field: Field) -> None
     api.delete("v1", "ConfigMap", config, field.namespace)
     api.delete("v1", "Secret", f"{grid.child}-api", field.namespace)
     api.delete("apps/v1", "StatefulSet", grid.child, field.namespace)
-    wait_until(lambda: len(grid.all_children()) == len(CHILDREN) and grid.pod.uid != pod, 60, "all children")
+    wait_until(lambda: len(grid.all_children()) == CHILD_COUNT and grid.pod.uid != pod, 60, "all children")
     grid.wait_condition("Ready", "Trading")
     # Keys that are lost are made anew; the operator's own is always the same.
     assert grid.key("admin") != keys

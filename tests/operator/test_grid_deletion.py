@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.kube import wait_until
-from tests.operator.grid_parts import CHILDREN, Field, Grid, condition
+from tests.operator.grid_parts import CHILD_COUNT, Field, Grid, condition
 
 
 @pytest.fixture
@@ -114,7 +114,7 @@ def test_what_an_object_without_finalizer_left_behind_is_removed(field: Field, g
     field.cluster.api.patch("hedgegrid.io/v1alpha1", "HedgeGrid", grid.name, field.namespace, remove)
     grid.delete()
     grid.gone()
-    assert len(grid.all_children()) == len(CHILDREN)
+    assert len(grid.all_children()) == CHILD_COUNT
     field.start()
     wait_until(lambda: grid.all_children() == [], 40, "everything to be removed")
     assert "look at the venue" in grid.wait_event("Orphaned")

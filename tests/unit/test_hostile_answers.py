@@ -14,6 +14,7 @@ from hedgegrid_operator.control import client as client_module
 from hedgegrid_operator.control.answer import LARGEST_ANSWER, DocumentRefusedError, NoAnswerError, report_in
 from hedgegrid_operator.control.client import PodClient, PodUnreachableError, operator_key
 from tests.unit.operator_parts import UID, report
+from tests.unit.tls_parts import secret_of, serving, trust
 
 MASTER = b"a master key of this test only"
 KEY = operator_key(MASTER, UID)
@@ -122,17 +123,19 @@ type Handler = Callable[[web.Request], Any]
 
 
 @asynccontextmanager
-async def pod(handler: Handler, monkeypatch: pytest.MonkeyPatch, patience: float = 5) -> AsyncIterator[PodClient]:
+async def pod(
+    handler: Handler, monkeypatch: pytest.MonkeyPatch, patience: float = 5, master: bytes = MASTER
+) -> AsyncIterator[PodClient]:
     """A client, and a pod on loopback that answers as the handler does."""
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", handler)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
+    site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=serving(secret_of()))
     await site.start()
     monkeypatch.setattr(client_module, "API_PORT", runner.addresses[0][1])
     try:
-        async with PodClient(MASTER, patience, 10) as client:
+        async with PodClient(master, trust(), patience, 10) as client:
             yield client
     finally:
         await runner.cleanup()
@@ -208,7 +211,8 @@ async def test_a_wrong_content_type_doesn_t_matter_and_a_wrong_key_is_named(monk
 
     async with pod(any_type, monkeypatch) as client:
         assert (await client.get("127.0.0.1", UID)).synced
+    async with pod(any_type, monkeypatch, master=b"another") as client:
         with pytest.raises(PodUnreachableError) as refused:
-            await client.get("127.0.0.1", "another-uid")
+            await client.get("127.0.0.1", UID)
     assert refused.value.failure.value == "Unauthorized"
-    assert operator_key(MASTER, "another-uid") not in str(refused.value)
+    assert operator_key(b"another", UID) not in str(refused.value)

@@ -11,7 +11,7 @@ from hedgegrid_operator.control.client import operator_key
 from hedgegrid_operator.desired import naming
 from hedgegrid_operator.desired.build import Desired, desired
 from hedgegrid_operator.desired.config_map import files
-from hedgegrid_operator.desired.secret import api_secret, completed, keys_of
+from hedgegrid_operator.desired.secret import api_secret, completed, data_of, tls_secret
 from hedgegrid_operator.desired.stateful_set import ImageDefaults
 from hedgegrid_operator.objects import CONFIG_MAP, SERVICE, GridRef
 from tests.unit.operator_parts import SPEC, UID
@@ -185,7 +185,12 @@ def test_an_ephemeral_store_has_no_claim() -> None:
 
 def test_every_child_says_whose_it_is_and_none_has_an_owner() -> None:
     found = built()
-    manifests = [found.stateful_set, *(manifest for _, manifest in found.others), api_secret(REF, {})]
+    manifests = [
+        found.stateful_set,
+        *(manifest for _, manifest in found.others),
+        api_secret(REF, {}),
+        tls_secret(REF, {}),
+    ]
     for manifest in manifests:
         assert manifest["metadata"]["labels"]["hedgegrid.io/uid"] == UID
         assert "ownerReferences" not in manifest["metadata"]
@@ -199,20 +204,20 @@ def test_keys_of_people_are_made_once_and_kept() -> None:
     first = completed({}, own)
     assert sorted(first) == ["admin", "operator", "trader", "viewer"]
     assert len({*first.values()}) == 4
-    assert first["operator"] == own
-    assert completed(keys_of(api_secret(REF, first)), own) == first
+    assert first["operator"] == own.encode()
+    assert completed(data_of(api_secret(REF, first)), own) == first
 
 
 def test_a_key_that_somebody_took_or_added_is_put_back_or_kept() -> None:
     own = operator_key(b"master", UID)
     first = completed({}, own)
-    damaged = {name: key for name, key in first.items() if name != "trader"} | {"operator": "wrong"}
+    damaged = {name: key for name, key in first.items() if name != "trader"} | {"operator": b"wrong"}
     mended = completed(damaged, own)
-    assert mended["operator"] == own
+    assert mended["operator"] == own.encode()
     assert mended["viewer"] == first["viewer"]
-    assert mended["trader"] not in {"", first["trader"]}
-    with_second = {**first, "operator": f"{own}\nanother", "script": "extra"}
-    assert completed(with_second, own)["operator"] == f"{own}\nanother"
+    assert mended["trader"] not in {b"", first["trader"]}
+    with_second = {**first, "operator": f"{own}\nanother".encode(), "script": b"extra"}
+    assert completed(with_second, own)["operator"] == f"{own}\nanother".encode()
 
 
 def test_the_operators_key_is_another_one_for_each_object_and_master() -> None:

@@ -1,7 +1,14 @@
-"""The pod's control API over pooled keep-alive connections; the operator's key is computed, never read."""
+"""The pod's control API over pooled keep-alive TLS connections; the operator's key is computed, never read.
 
+The handshake asks for the certificate of the grid's uid, by OpenSSL's own check of the host name: what listens at the
+address of a pod but isn't that grid's gets no byte of a request, and so never a key. A pool belongs to address and host
+name, so a connection is never used for another grid that comes by the address.
+"""
+
+import asyncio
 import hashlib
 import hmac
+import ssl
 from enum import StrEnum
 from typing import Self
 
@@ -10,6 +17,9 @@ import aiohttp
 from hedgegrid_api.control import ControlDocument, ControlReport
 from hedgegrid_api.text import shown
 from hedgegrid_operator.control.answer import NoAnswerError, read_body, report_in
+from hedgegrid_operator.control.handshake import why_failed, why_unconnected
+from hedgegrid_operator.pki.leaf import host_name
+from hedgegrid_operator.pki.trust import Trust
 
 API_PORT = 8080
 # No answer is ever unpacked: a small one could become a huge one.
@@ -21,6 +31,7 @@ class Failure(StrEnum):
 
     CONNECTION_REFUSED = "ConnectionRefused"
     TIMEOUT = "Timeout"
+    TLS_FAILED = "TLSFailed"
     UNAUTHORIZED = "Unauthorized"
 
 
@@ -40,8 +51,9 @@ def operator_key(master: bytes, uid: str) -> str:
 class PodClient:
     """`PUT` and `GET /control` of all pods: one warm connection for each, a second one only while that is busy."""
 
-    def __init__(self, master_key: bytes, timeout: float, keep_alive: float) -> None:
+    def __init__(self, master_key: bytes, trust: Trust, timeout: float, keep_alive: float) -> None:
         self._master_key = master_key
+        self._trust = trust
         self._timeout = aiohttp.ClientTimeout(total=timeout)
         self._keep_alive = keep_alive
         self._session: aiohttp.ClientSession | None = None
@@ -67,6 +79,18 @@ class PodClient:
         """The pod's report. Raises `PodUnreachableError`."""
         return await self._call("GET", address, uid, None)
 
+    async def shows(self, address: str, uid: str, context: ssl.SSLContext) -> bool:
+        """Whether the pod would now be taken for the grid's by this context: a handshake of its own, and no request."""
+        try:
+            async with asyncio.timeout(self._timeout.total):
+                _, writer = await asyncio.open_connection(
+                    address, API_PORT, ssl=context, server_hostname=host_name(uid)
+                )
+        except (OSError, TimeoutError):
+            return False
+        writer.close()
+        return True
+
     async def _call(self, verb: str, address: str, uid: str, body: str | None) -> ControlReport:
         if self._session is None:
             raise RuntimeError("the client isn't open")
@@ -76,10 +100,12 @@ class PodClient:
             # A redirect would take the key elsewhere.
             async with self._session.request(
                 verb,
-                f"http://{host}:{API_PORT}/control",
+                f"https://{host}:{API_PORT}/control",
                 data=body,
                 headers={"X-API-Key": key, **_JSON},
                 allow_redirects=False,
+                ssl=self._trust.context,
+                server_hostname=host_name(uid),
             ) as response:
                 if response.status in {401, 403}:
                     told = f"the pod doesn't accept the operator's key ({response.status})"
@@ -89,8 +115,12 @@ class PodClient:
             raise PodUnreachableError(Failure.CONNECTION_REFUSED, str(error)) from None
         except TimeoutError as error:
             raise PodUnreachableError(Failure.TIMEOUT, f"no answer within {self._timeout.total:g} s") from error
+        except aiohttp.ClientSSLError as error:
+            raise PodUnreachableError(
+                Failure.TLS_FAILED, f"{host}:{API_PORT}: {why_failed(error.os_error, host_name(uid))}"
+            ) from error
         except aiohttp.ClientConnectorError as error:
-            why = error.os_error.strerror or str(error.os_error)
+            why = why_unconnected(error.os_error)
             raise PodUnreachableError(Failure.CONNECTION_REFUSED, f"{host}:{API_PORT}: {why}") from error
         except (aiohttp.ClientError, OSError) as error:
             raise PodUnreachableError(

@@ -13,6 +13,11 @@ def api_secret_name(grid: str) -> str:
     return f"{child_name(grid)}-api"
 
 
+def tls_secret_name(grid: str) -> str:
+    """Name of the Secret with the pod's certificate."""
+    return f"{child_name(grid)}-tls"
+
+
 def config_map_name(grid: str, config_hash: str) -> str:
     """Name of the ConfigMap with this content."""
     return f"{child_name(grid)}-{config_hash}"

@@ -10,7 +10,14 @@ from typing import Any
 from hedgegrid_api.v1alpha1 import HedgeGridSpec, Image
 from hedgegrid_operator.desired.config_map import STRATEGY_KEY, VENUE_KEY
 from hedgegrid_operator.desired.kept import CONFIG_VOLUME, packed, revision_of_template
-from hedgegrid_operator.desired.naming import api_secret_name, child_name, config_map_name, labels, shared_labels
+from hedgegrid_operator.desired.naming import (
+    api_secret_name,
+    child_name,
+    config_map_name,
+    labels,
+    shared_labels,
+    tls_secret_name,
+)
 from hedgegrid_operator.desired.own_watch import CLUSTER_DIR, CLUSTER_VOLUME, cluster_volume
 from hedgegrid_operator.desired.service import API_PORT, METRICS_PORT
 from hedgegrid_operator.objects import REVISION_ANNOTATION, UID_LABEL, GridRef, Json
@@ -18,6 +25,7 @@ from hedgegrid_operator.objects import REVISION_ANNOTATION, UID_LABEL, GridRef, 
 CONTAINER = "strategy"
 _CONFIG_DIR = "/etc/hedgegrid/config"
 _KEYS_DIR = "/etc/hedgegrid/api"
+_TLS_DIR = "/etc/hedgegrid/tls"
 _STORE_DIR = "/var/lib/hedgegrid"
 _GRACE_SECONDS = 120
 _USER = 10001
@@ -76,6 +84,7 @@ def _template(grid: GridRef, spec: HedgeGridSpec, config_hash: str, defaults: Im
     volumes: list[Json] = [
         {"name": CONFIG_VOLUME, "configMap": {"name": config_map_name(grid.name, config_hash)}},
         {"name": "hedgegrid-api", "secret": {"secretName": api_secret_name(grid.name), "defaultMode": 0o440}},
+        {"name": "hedgegrid-tls", "secret": {"secretName": tls_secret_name(grid.name), "defaultMode": 0o440}},
         cluster_volume(),
         {"name": "hedgegrid-tmp", "emptyDir": {}},
     ]
@@ -111,6 +120,7 @@ def _container(grid: GridRef, spec: HedgeGridSpec, defaults: ImageDefaults) -> J
     mounts: list[Json] = [
         {"name": CONFIG_VOLUME, "mountPath": _CONFIG_DIR, "readOnly": True},
         {"name": "hedgegrid-api", "mountPath": _KEYS_DIR, "readOnly": True},
+        {"name": "hedgegrid-tls", "mountPath": _TLS_DIR, "readOnly": True},
         {"name": CLUSTER_VOLUME, "mountPath": CLUSTER_DIR, "readOnly": True},
         {"name": "hedgegrid-tmp", "mountPath": "/tmp"},  # noqa: S108 — a mount in the pod
         {"name": "data", "mountPath": _STORE_DIR},
@@ -138,6 +148,7 @@ def _container(grid: GridRef, spec: HedgeGridSpec, defaults: ImageDefaults) -> J
             *("--prometheus-port", str(METRICS_PORT)),
             *("--store-dir", _STORE_DIR),
             *("--api-keys-dir", _KEYS_DIR),
+            *("--tls-dir", _TLS_DIR),
             "--await-control",
         ],
         "env": _merged(env, spec.pod.env, "name"),
@@ -190,7 +201,7 @@ def _resources(spec: HedgeGridSpec) -> Json:
 
 def _probe(path: str, *, period: int, timeout: int, failures: int) -> Json:
     return {
-        "httpGet": {"path": path, "port": "api"},
+        "httpGet": {"path": path, "port": "api", "scheme": "HTTPS"},
         "periodSeconds": period,
         "timeoutSeconds": timeout,
         "failureThreshold": failures,

@@ -12,6 +12,8 @@ from enum import IntEnum
 from pathlib import Path
 from typing import override
 
+from naut_hedgegrid.ops.files import Stamp, stamp
+
 log = logging.getLogger(__name__)
 
 
@@ -69,10 +71,6 @@ class ApiKeys:
         return max(matching, key=lambda caller: caller.role, default=None)
 
 
-type _Stamp = tuple[int, int, int] | None
-"""Inode, time and size of a file; None where there is none."""
-
-
 class KeyFolder(ApiKeys):
     """The keys of a folder: files `viewer`, `trader`, `admin`, `operator`, one key a line.
 
@@ -114,8 +112,8 @@ class KeyFolder(ApiKeys):
         self._stamps = stamps
         log.info("API keys read again: %s", ", ".join(caller.name for caller in self._keys) or "none is valid now")
 
-    def _stamped(self) -> dict[str, _Stamp]:
-        return {name: _stamp(self._folder / name) for name in KEY_FILES}
+    def _stamped(self) -> dict[str, Stamp]:
+        return {name: stamp(self._folder / name) for name in KEY_FILES}
 
     def _read(self) -> dict[Caller, tuple[bytes, ...]]:
         found: dict[Caller, tuple[bytes, ...]] = {}
@@ -125,11 +123,3 @@ class KeyFolder(ApiKeys):
             if keys := tuple(key for line in lines if (key := line.strip())):
                 found[Caller(name, role)] = keys
         return found
-
-
-def _stamp(path: Path) -> _Stamp:
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_ino, found.st_mtime_ns, found.st_size

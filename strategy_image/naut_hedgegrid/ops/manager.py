@@ -13,6 +13,7 @@ from naut_hedgegrid.ops.figures import snapshot_of
 from naut_hedgegrid.ops.metrics import Exporter
 from naut_hedgegrid.ops.sampler import Sampler
 from naut_hedgegrid.ops.servers import ListenError, WebServer, is_loopback, listen
+from naut_hedgegrid.ops.tls import TlsFolder
 from naut_hedgegrid.strategies.hedge_grid_v1.strategy import HedgeGridV1
 
 log = logging.getLogger(__name__)
@@ -45,15 +46,18 @@ class OperationsManager:
         keys: ApiKeys | None = None,
         labels: Mapping[str, str] | None = None,
         uid: str | None = None,
+        tls: TlsFolder | None = None,
     ) -> None:
         """Port 0 takes a free one. Without `keys` everybody may do everything, so `host` has to be loopback then.
-        `labels` stand beside `instrument` on every metric; documents of another object than `uid` are refused."""
+        `labels` stand beside `instrument` on every metric; documents of another object than `uid` are refused.
+        With `tls` the control API speaks TLS; the metrics never do."""
         self.host = host
         self._api_port = api_port
         self._prometheus_port = prometheus_port
         self._strategy = strategy
         self._keys = keys
         self._uid = uid
+        self._tls = tls
         self._exporter = Exporter(instrument_id, labels)
         self._servers: _Servers | None = None
         self._lock = threading.Lock()
@@ -62,6 +66,11 @@ class OperationsManager:
     def running(self) -> bool:
         """Started, and neither stopped nor failed since."""
         return self._servers is not None and not self._servers.done.done()
+
+    @property
+    def scheme(self) -> str:
+        """Of the control API's URL."""
+        return "http" if self._tls is None else "https"
 
     @property
     def api_port(self) -> int:
@@ -125,7 +134,8 @@ class OperationsManager:
         except ListenError as error:
             raise OperationsError(f"{error}; choose other ports with --api-port and --prometheus-port") from error
         app = control_api(self._strategy, self._keys, self._uid)
-        return _Servers(self._strategy, self._exporter, WebServer(app, api), WebServer(self._exporter.app, metrics))
+        served = WebServer(app, api, self._tls.context if self._tls else None)
+        return _Servers(self._strategy, self._exporter, served, WebServer(self._exporter.app, metrics))
 
 
 class _Servers:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import socket
+import ssl
 from collections.abc import Generator
 from ipaddress import ip_address
 from typing import override
@@ -46,7 +47,7 @@ def is_loopback(host: str) -> bool:
 class WebServer(uvicorn.Server):
     """A uvicorn server that leaves signals alone and ends when it is told to, not at its next tick."""
 
-    def __init__(self, app: ASGIApp, listener: socket.socket) -> None:
+    def __init__(self, app: ASGIApp, listener: socket.socket, tls: ssl.SSLContext | None = None) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
@@ -61,6 +62,7 @@ class WebServer(uvicorn.Server):
                 date_header=False,
                 timeout_keep_alive=KEEP_ALIVE_SECONDS,
                 timeout_graceful_shutdown=GRACE_SECONDS,
+                ssl_context_factory=None if tls is None else lambda _config, _default: tls,
             )
         )
         self.port: int = listener.getsockname()[1]

@@ -24,6 +24,7 @@ class Options:
     api_key: str | None
     """From the command line or the environment."""
     api_keys_dir: Path | None
+    tls_dir: Path | None
     await_control: bool
     log_level: str
 
@@ -61,6 +62,13 @@ def parse(program: str, about: str, arguments: Sequence[str], environ: Mapping[s
         default=None,
         metavar="DIR",
         help="folder with the API keys, one a line in files named by role: viewer, trader, admin, operator",
+    )
+    add(
+        "--tls-dir",
+        type=Path,
+        default=None,
+        metavar="DIR",
+        help="folder with tls.crt and tls.key: the control API speaks TLS, and reads them again when they change",
     )
     add(
         "--await-control",

@@ -31,7 +31,7 @@ def _rows(
     else:
         host = f"[{ops.host}]" if ":" in ops.host else ops.host
         rows += [
-            ("control api", f"http://{host}:{ops.api_port}/docs"),
+            ("control api", f"{ops.scheme}://{host}:{ops.api_port}/docs"),
             ("metrics", f"http://{host}:{ops.prometheus_port}/metrics"),
         ]
     if awaits_control:

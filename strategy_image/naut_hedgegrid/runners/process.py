@@ -18,6 +18,7 @@ from naut_hedgegrid.engine.agreement import VenueDisagreementError
 from naut_hedgegrid.engine.node import NodeError, SimNode
 from naut_hedgegrid.ops.auth import ApiKeys, ApiKeysError, KeyFolder
 from naut_hedgegrid.ops.manager import OperationsError, OperationsManager
+from naut_hedgegrid.ops.tls import TlsFolder, TlsFolderError
 from naut_hedgegrid.runners.identity import Identity
 from naut_hedgegrid.runners.options import Options
 from naut_hedgegrid.runners.panel import show
@@ -35,7 +36,7 @@ from naut_hedgegrid.venues.sim.markets import market_of
 
 log = logging.getLogger(__name__)
 
-MISUSED = (ConfigError, ApiKeysError, OperationsError, BarFileError, MarketError)
+MISUSED = (ConfigError, ApiKeysError, TlsFolderError, OperationsError, BarFileError, MarketError)
 """Asked for something that can't be: exit status 2."""
 FAILED = (StoreError, BookFileError, NodeError, VenueDisagreementError, OSError)
 """Told in a sentence: exit status 1."""
@@ -66,6 +67,7 @@ async def _run(options: Options, identity: Identity, stop: asyncio.Event) -> Non
     venue_file = settled(strategy_file, load_venue_file(options.venue_config))
     market = market_of(venue_file)
     keys = _keys(options)
+    tls = None if options.tls_dir is None else TlsFolder(options.tls_dir)
     async with AsyncExitStack() as stack:
         path, owner = identity.store(options.store_dir), identity.owner(venue_file.instrument)
         kept = open_store(path, owner, venue_file.instrument, stored_controls)
@@ -90,7 +92,7 @@ async def _run(options: Options, identity: Identity, stop: asyncio.Event) -> Non
             on_error=lambda _, error: strategy.on_error(error),
         )
         stack.push_async_callback(node.stop)
-        ops = _operations(options, identity, strategy, venue_file, keys) if options.enable_ops else None
+        ops = _operations(options, identity, strategy, venue_file, keys, tls) if options.enable_ops else None
         if ops is not None:
             ops.start()
             stack.push_async_callback(_stopped, ops)
@@ -124,7 +126,12 @@ async def _stopped(ops: OperationsManager) -> None:
 
 
 def _operations(
-    options: Options, identity: Identity, strategy: HedgeGridV1, venue: VenueFile, keys: ApiKeys | None
+    options: Options,
+    identity: Identity,
+    strategy: HedgeGridV1,
+    venue: VenueFile,
+    keys: ApiKeys | None,
+    tls: TlsFolder | None,
 ) -> OperationsManager:
     return OperationsManager(
         strategy,
@@ -135,6 +142,7 @@ def _operations(
         keys=keys,
         labels=identity.metric_labels,
         uid=identity.uid,
+        tls=tls,
     )
 
 

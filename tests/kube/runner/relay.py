@@ -1,7 +1,7 @@
 """A TCP relay at the pod's address, in front of the process that listens at a hidden one: where network faults happen.
 
-It knows bytes, not requests: TLS passes through. Each declared container port is relayed. A connection that finds
-nobody listening behind the relay is reset, where without a relay it would have been refused.
+It knows bytes, not requests, and of TLS only where the handshake ends. Each declared container port is relayed. A
+connection that finds nobody listening behind the relay is reset, where without a relay it would have been refused.
 """
 
 import asyncio
@@ -11,6 +11,7 @@ import struct
 from collections.abc import Sequence
 
 from tests.kube.runner.faults import Traffic
+from tests.kube.runner.handshake import Handshake
 
 BLOCK_BYTES = 1 << 16
 
@@ -59,9 +60,10 @@ class Relay:
         try:
             pod_in, pod_out = await asyncio.open_connection(self._hidden, port)
             writers.append(pod_out)
+            handshake = Handshake()
             async with asyncio.TaskGroup() as both:
-                both.create_task(self._pump(client_in, pod_out, answers=False))
-                both.create_task(self._pump(pod_in, client_out, answers=True))
+                both.create_task(self._pump(client_in, pod_out, handshake, answers=False))
+                both.create_task(self._pump(pod_in, client_out, handshake, answers=True))
         except* (ConnectionError, _DroppedError):
             for writer in writers:
                 _reset_on_close(writer)
@@ -73,7 +75,9 @@ class Relay:
             for writer in writers:
                 writer.close()
 
-    async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, *, answers: bool) -> None:
+    async def _pump(
+        self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, handshake: Handshake, *, answers: bool
+    ) -> None:
         clock = asyncio.get_running_loop().time
         waiting: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()
 
@@ -92,7 +96,9 @@ class Relay:
                     with contextlib.suppress(OSError):
                         sink.write_eof()
                     return
-                if answers and self._traffic.drop_answers:
+                if not answers:
+                    handshake.sent(block)
+                elif self._traffic.drop_answers and not handshake.under_way:
                     raise _DroppedError
                 sink.write(block)
                 await sink.drain()
