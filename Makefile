@@ -55,8 +55,9 @@ test: binaries ## Every test: unit, strategy, operator
 chaos: binaries ## Break everything for a while, then audit: make chaos MINUTES=30 [SEED=7] [REPORT=chaos.json]
 	@$(BIN)/python -m tests.chaos --minutes $(MINUTES) $(if $(SEED),--seed $(SEED)) $(if $(REPORT),--report $(REPORT))
 
-bench: binaries ## Measure; writes docs/benchmarks.md
+bench: binaries ## Measure; writes docs/benchmarks.md and docs/benchmarks-fleet.md
 	@$(BIN)/python -m tests.bench
+	@$(BIN)/python -m tests.bench --fleet
 
 clean: ## Remove .venv and caches of this checkout
 	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis .import_linter_cache

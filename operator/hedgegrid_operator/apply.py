@@ -5,13 +5,16 @@ version that came back, so that an unchanged child costs no request, and a chang
 """
 
 import asyncio
+import hashlib
 import logging
 from dataclasses import dataclass
+from typing import Any
 
 from hedgegrid_operator.contention import ApplyConflictError, Contention, taken_field
 from hedgegrid_operator.kube import ApiError, Kube
 from hedgegrid_operator.objects import (
     CONFIG_MAP,
+    MANIFEST_ANNOTATION,
     ROLE,
     ROLE_BINDING,
     SERVICE,
@@ -21,6 +24,8 @@ from hedgegrid_operator.objects import (
     GridRef,
     Json,
     Kind,
+    annotations_of,
+    as_object,
     labels_of,
     metadata,
     packed,
@@ -31,6 +36,8 @@ from hedgegrid_operator.objects import (
 
 log = logging.getLogger(__name__)
 
+_NEVER = "1"
+"""A resource version that no object of a cluster has."""
 LISTED = (CONFIG_MAP, SERVICE, SERVICE_ACCOUNT, ROLE, ROLE_BINDING)
 """Children that no watch follows: listed by label from time to time, by metadata only."""
 
@@ -110,6 +117,10 @@ class Children:
         known = self.applied(grid.uid, kind, name)
         if known is not None and known.intact and not known.doubted and known.text == text:
             return None
+        if known is None:
+            obj = await self._create(kind, stamped(manifest, text))
+            if obj is not None:
+                return self._remember(grid, kind, name, text, obj)
         if known is None or not known.intact or known.doubted:
             found = await self._kube.get(kind, grid.namespace, name, metadata_only=True)
             # One whose label was taken away is still the one that we made.
@@ -123,10 +134,18 @@ class Children:
                     return None
                 if not intact:
                     self._contend(grid, kind, name, found, manifest)
-        obj = await self._apply(grid, kind, name, manifest)
-        self._applied.setdefault(grid.uid, {})[kind.kind, name] = Applied(text, uid_of(obj), _version(kind, obj))
-        log.info("applied", extra=grid.fields(kind=kind.kind, child=name))
-        return obj
+        return self._remember(grid, kind, name, text, await self._apply(grid, kind, name, stamped(manifest, text)))
+
+    def recognize(self, grid: GridRef, kind: Kind, manifest: Json, found: Json) -> bool:
+        """Whether a child that was there before this process is as `ensure` would apply it; then it counts as
+        applied.
+        """
+        text = packed(manifest)
+        if labels_of(found).get(UID_LABEL) != grid.uid or not covers(found, stamped(manifest, text)):
+            return False
+        name = str(metadata(manifest)["name"])
+        self._applied.setdefault(grid.uid, {})[kind.kind, name] = Applied(text, uid_of(found), _version(kind, found))
+        return True
 
     async def remove(self, grid: GridRef, kind: Kind, name: str) -> bool:
         """Delete a child if it is ours; True when there was one."""
@@ -139,6 +158,25 @@ class Children:
         log.info("removed", extra=grid.fields(kind=kind.kind, child=name))
         # Foreground: of a StatefulSet that goes before its pod, the controller may still make another one.
         return await self._kube.delete(kind, grid.namespace, name, uid_of(found), foreground=kind is STATEFUL_SET)
+
+    async def _create(self, kind: Kind, manifest: Json) -> Json | None:
+        """Apply a child that isn't there; None where it is: one request for most children of a new grid.
+
+        No object has ever been in version 1, so one that exists is in conflict with it and stays as it is; where there
+        is none, the API server makes it and takes no notice.
+        """
+        new = {**manifest, "metadata": {**metadata(manifest), "resourceVersion": _NEVER}}
+        try:
+            return await self._kube.apply(kind, new)
+        except ApiError as error:
+            if error.reason != "Conflict":
+                raise
+            return None
+
+    def _remember(self, grid: GridRef, kind: Kind, name: str, text: bytes, obj: Json) -> Json:
+        self._applied.setdefault(grid.uid, {})[kind.kind, name] = Applied(text, uid_of(obj), _version(kind, obj))
+        log.info("applied", extra=grid.fields(kind=kind.kind, child=name))
+        return obj
 
     async def _apply(self, grid: GridRef, kind: Kind, name: str, manifest: Json) -> Json:
         try:
@@ -158,6 +196,26 @@ class Children:
             f"{kind.kind} {name}: {field} is changed again and again by {manager}; stop it, or set the annotation "
             "hedgegrid.io/reconcile to disabled; it is put back every 5 minutes"
         )
+
+
+def stamped(manifest: Json, text: bytes) -> Json:
+    """A manifest with the hash of its text as an annotation: what is applied, so that a later process recognizes it."""
+    annotations = {**annotations_of(manifest), MANIFEST_ANNOTATION: hashlib.sha256(text).hexdigest()[:10]}
+    return {**manifest, "metadata": {**metadata(manifest), "annotations": annotations}}
+
+
+def covers(found: Any, wanted: Any) -> bool:
+    """Whether everything that is wanted stands in what was found: fields that others have added don't count, items of
+    lists do. The API server leaves out what is empty.
+    """
+    if isinstance(wanted, dict):
+        known = as_object(found)
+        return all(covers(known.get(name), value) for name, value in as_object(wanted).items())
+    if isinstance(wanted, list):
+        ours: list[Any] = wanted  # pyright: ignore[reportUnknownVariableType] — JSON
+        theirs: list[Any] = found if isinstance(found, list) else []  # pyright: ignore[reportUnknownVariableType]
+        return len(ours) == len(theirs) and all(covers(*pair) for pair in zip(theirs, ours, strict=True))
+    return bool(found == wanted)
 
 
 def _version(kind: Kind, obj: Json) -> int:

@@ -27,6 +27,7 @@ from hedgegrid_operator.overlap import Overlap
 from hedgegrid_operator.provision import Provisioner
 from hedgegrid_operator.publish import Publisher
 from hedgegrid_operator.queue import Lane
+from hedgegrid_operator.recognize import Recognition
 from hedgegrid_operator.reconcile import Reconciler
 from hedgegrid_operator.resync import Resync
 from hedgegrid_operator.settings import Settings
@@ -39,6 +40,8 @@ _GRACE = 0.5
 _RETRY_MAX = 30.0
 _NOT_LEADING_PAUSE = 1.0
 """Seconds until a grid is looked at again while nothing may be written."""
+_RECOGNIZING_PAUSE = 0.2
+"""Seconds until a grid's turn is tried again while it isn't known yet what stands."""
 _SETTLE = 0.005
 """Seconds between an event and the reconciliation that it causes: bursts become one, and kills are out before."""
 
@@ -105,6 +108,8 @@ class Brain:
         )
         self.objects = Lane("reconcile", self._reconcile, limit=settings.workers, settle=_SETTLE)
         self.sweep = Sweep(kube, self.cache, self.children, self.recorder)
+        self._recognition = Recognition(kube, self.cache, self.children, self.admission)
+        self._recognized = False
         self.resync = Resync(
             kube,
             self.cache,
@@ -229,6 +234,8 @@ class Brain:
             return None
         if not self._leader.may_write:
             return _NOT_LEADING_PAUSE
+        if not self._recognized:
+            return _RECOGNIZING_PAUSE
         result, started = "failed", asyncio.get_running_loop().time()
         try:
             pause = await self.reconciler.reconcile(uid)
@@ -252,6 +259,18 @@ class Brain:
         return pause
 
     # Loops.
+
+    async def recognize(self) -> None:
+        """Before anything is reconciled: see which children already stand as they should."""
+        while not self._recognized:
+            try:
+                await self._recognition.run(self._settings.namespaces)
+            except ApiUnreachableError:
+                await asyncio.sleep(self._settings.retry_period)
+                continue
+            except ApiError as error:
+                log.warning("the children can't be listed, each is looked at by itself: %s", error)
+            self._recognized = True
 
     async def resync_watched(self) -> None:
         """One LIST of everything watched."""

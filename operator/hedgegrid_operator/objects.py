@@ -20,6 +20,7 @@ ROLLOUT_ANNOTATION = "hedgegrid.io/rollout"
 TEMPLATE_ANNOTATION = "hedgegrid.io/template"
 RELEASE_ANNOTATION = "hedgegrid.io/release"
 REASON_ANNOTATION = "hedgegrid.io/reason"
+MANIFEST_ANNOTATION = "hedgegrid.io/manifest"
 EPOCH_ANNOTATION = "hedgegrid.io/epoch"
 
 

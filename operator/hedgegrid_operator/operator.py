@@ -97,6 +97,7 @@ class Operator:
                 await ca.begin()
                 await self._first_list(brain)
                 group.create_task(watch.run())
+                group.create_task(brain.recognize())
                 group.create_task(self._repeat(brain.check_children, settings.children_interval))
                 await self._repeat(brain.resync_watched, settings.resync_interval)
             finally:

@@ -18,6 +18,7 @@ from hedgegrid_operator.kube import ApiError, Kube
 from hedgegrid_operator.objects import (
     CONFIG_MAP,
     POD,
+    ROLE_BINDING,
     STATEFUL_SET,
     GridRef,
     Json,
@@ -61,8 +62,11 @@ class Provisioner:
         conflicts: list[str] = []
         await asyncio.gather(
             self._secrets.ensure(ref),
-            *(self._ensure(ref, kind, manifest, conflicts) for kind, manifest in wanted.others),
+            *(self._ensure(ref, kind, it, conflicts) for kind, it in wanted.others if kind is not ROLE_BINDING),
         )
+        # The API server looks up the role that it binds.
+        for manifest in (it for kind, it in wanted.others if kind is ROLE_BINDING):
+            await self._ensure(ref, ROLE_BINDING, manifest, conflicts)
         step = decide(self._revisions.standing(entry, wanted, now))
         if step is Step.REPLACE and may_roll:
             # What was known may be seconds old: only a report of this moment lets a pod go.

@@ -1,0 +1,49 @@
+"""A new start: which children already stand as the specs want them, so that nothing is read or applied again for them.
+
+One LIST of each kind instead of several requests for each child. What isn't recognized is applied as if nothing were
+known.
+"""
+
+import asyncio
+
+from hedgegrid_operator.admission import Admission
+from hedgegrid_operator.apply import LISTED, Children
+from hedgegrid_operator.cache import Cache
+from hedgegrid_operator.desired.build import Desired
+from hedgegrid_operator.kube import Kube
+from hedgegrid_operator.objects import STATEFUL_SET, UID_LABEL, Json, Kind, labels_of, metadata
+
+
+class Recognition:
+    """Compares what is there with what is wanted."""
+
+    def __init__(self, kube: Kube, cache: Cache, children: Children, admission: Admission) -> None:
+        self._kube = kube
+        self._cache = cache
+        self._children = children
+        self._admission = admission
+
+    async def run(self, namespaces: tuple[str | None, ...]) -> None:
+        """List all children once. Raises `ApiError`, `ApiUnreachableError`."""
+        for namespace in namespaces:
+            for kind in (STATEFUL_SET, *LISTED):
+                async for found, _ in self._kube.pages(kind, namespace, UID_LABEL):
+                    for child in found:
+                        self._recognize(kind, child)
+                    await asyncio.sleep(0)
+
+    def _recognize(self, kind: Kind, child: Json) -> None:
+        entry = self._cache.grid(labels_of(child)[UID_LABEL])
+        if entry is None or metadata(child).get("namespace") != entry.controls.ref.namespace:
+            return
+        self._admission.verdict(entry)
+        wanted = self._admission.wanted(entry.controls.ref.uid)
+        for manifest in _manifests(wanted, kind) if wanted else ():
+            if metadata(manifest)["name"] == metadata(child).get("name"):
+                self._children.recognize(entry.controls.ref, kind, manifest, child)
+
+
+def _manifests(wanted: Desired, kind: Kind) -> list[Json]:
+    if kind is STATEFUL_SET:
+        return [wanted.stateful_set]
+    return [manifest for found, manifest in wanted.others if found is kind]
