@@ -23,6 +23,7 @@ from hedgegrid_operator.kube import ApiError, ApiUnreachableError, Kube, NotLead
 from hedgegrid_operator.leader import Leader
 from hedgegrid_operator.metrics import Metrics
 from hedgegrid_operator.objects import HEDGE_GRID, STATEFUL_SET, GridRef, Json, Kind, resource_version, uid_of
+from hedgegrid_operator.observed import PodState
 from hedgegrid_operator.overlap import Overlap
 from hedgegrid_operator.provision import Provisioner
 from hedgegrid_operator.publish import Publisher
@@ -78,7 +79,7 @@ class Brain:
             ca,
             master_key=key,
             lifetime=timedelta(seconds=settings.certificate_lifetime),
-            interval=settings.children_interval / 2,
+            interval=settings.secret_interval,
         )
         self.overlap = Overlap(self.cache, client, ca, self.secrets)
         self.provisioner = Provisioner(kube, self.cache, self.children, self.courier, self.observe, self.secrets)
@@ -301,8 +302,13 @@ class Brain:
             names = self.resync.config_maps.get(uid, [])
             if entry is not None and wanted is not None and len(names) > 1 and not entry.controls.paused:
                 await self.provisioner.prune(entry.controls.ref, wanted, names)
-            # Secrets are read one by one, spread over the time until the next check.
-            self.objects.wake_within(uid, random.uniform(0, self._settings.children_interval / 2))
+            pod = self.cache.pod(uid)
+            if pod is None or pod.state is not PodState.READY:
+                # It may be a Secret that it waits for.
+                self.secrets.doubt(uid)
+            if self.secrets.due(uid) or uid in self.reconciler.refused:
+                # Secrets are read one by one, spread over the time until the next check.
+                self.objects.wake_within(uid, random.uniform(0, self._settings.children_interval / 2))
 
     def wake_all(self) -> None:
         """Look at every grid."""

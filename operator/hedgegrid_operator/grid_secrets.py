@@ -57,6 +57,12 @@ class GridSecrets:
         self._keys_at.pop(uid, None)
         self._certificate_at.pop(uid, None)
 
+    def due(self, uid: str) -> bool:
+        """Whether a grid's Secrets have to be looked at."""
+        known = self._certificates.get(uid)
+        fresh = self._is_fresh(self._keys_at, uid) and self._is_fresh(self._certificate_at, uid)
+        return not fresh or known is None or known.authority is not self._ca.authority
+
     def certificate(self, uid: str) -> Certificate | None:
         """A grid's, None before it was first seen."""
         return self._certificates.get(uid)

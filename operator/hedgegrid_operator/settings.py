@@ -53,6 +53,7 @@ class Settings:
     kill_poll_interval: float = _seconds(0.25, "the same while a kill is under way")
     resync_interval: float = _seconds(12, "pause between two LISTs of grids, StatefulSets and pods")
     children_interval: float = _seconds(60, "pause between two checks of the children that aren't watched")
+    secret_interval: float = _seconds(1200, "pause between two reads of a grid's Secrets, which can't be listed")
     pod_timeout: float = _seconds(2, "how long a pod may take to answer")
     request_timeout: float = _seconds(10, "how long the API server may take to answer")
     workers: int = _setting(16, "grids that are reconciled at the same time; kills have no limit", metavar="N")
