@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass, replace
 
-from hedgegrid_operator.admit import Rival, Verdict, admit
+from hedgegrid_operator.admit import Reason, Rival, Verdict, admit
 from hedgegrid_operator.cache import Cache, Entry
 from hedgegrid_operator.desired.build import Desired, desired
 from hedgegrid_operator.desired.stateful_set import ImageDefaults
+from hedgegrid_operator.installation import is_stranger, told
 
 
 @dataclass(slots=True)
@@ -20,14 +21,18 @@ class _Known:
 class Admission:
     """Judges grids beside each other."""
 
-    def __init__(self, cache: Cache, defaults: ImageDefaults) -> None:
+    def __init__(self, cache: Cache, defaults: ImageDefaults, installation: str = "") -> None:
         self._cache = cache
+        self._installation = installation
         self._defaults = defaults
         self._known: dict[str, _Known] = {}
 
     def verdict(self, entry: Entry) -> Verdict:
         """Verdict over a grid as it is now."""
-        uid, generation = entry.controls.ref.uid, entry.controls.generation
+        uid, generation, owner = entry.controls.ref.uid, entry.controls.generation, entry.controls.installation
+        if is_stranger(owner, self._installation):
+            self._known.pop(uid, None)
+            return Verdict(Reason.OTHER_INSTALLATION, told(owner, self._installation))
         rivals = [found for other in self._cache.rivals(uid) if (found := self._rival(other)) is not None]
         known = self._known.get(uid)
         if known is not None and known.generation == generation and known.verdict.accepted and not rivals:

@@ -12,6 +12,7 @@ from hedgegrid_api.preview import Advice, collapsed, known_price, oversized, pre
 from hedgegrid_api.types import complaints
 from hedgegrid_api.v1alpha1 import HedgeGridSpec
 from hedgegrid_operator.desired.config_map import config_hash, files
+from hedgegrid_operator.installation import OTHER_INSTALLATION
 from hedgegrid_operator.objects import GridRef, Json, section
 
 
@@ -23,6 +24,7 @@ class Reason(StrEnum):
     DUPLICATE_TARGET = "DuplicateTarget"
     GRID_COLLAPSED = "GridCollapsed"
     NAME_TAKEN = "NameTaken"
+    OTHER_INSTALLATION = OTHER_INSTALLATION
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from hedgegrid_operator.contention import ApplyConflictError, Contention, taken_
 from hedgegrid_operator.kube import ApiError, Kube
 from hedgegrid_operator.objects import (
     CONFIG_MAP,
+    DISRUPTION_BUDGET,
     MANIFEST_ANNOTATION,
     ROLE,
     ROLE_BINDING,
@@ -38,8 +39,11 @@ log = logging.getLogger(__name__)
 
 _NEVER = "1"
 """A resource version that no object of a cluster has."""
-LISTED = (CONFIG_MAP, SERVICE, SERVICE_ACCOUNT, ROLE, ROLE_BINDING)
+LISTED = (CONFIG_MAP, SERVICE, SERVICE_ACCOUNT, ROLE, ROLE_BINDING, DISRUPTION_BUDGET)
 """Children that no watch follows: listed by label from time to time, by metadata only."""
+
+
+_WITH_STATUS = (STATEFUL_SET, DISRUPTION_BUDGET)
 
 
 class NameTakenError(Exception):
@@ -60,7 +64,7 @@ class Applied:
     own_uid: str
     """The child's uid."""
     version: int
-    """Its resource version; of a StatefulSet its generation, since its status changes all the time."""
+    """Its resource version, or its generation (`version_of`)."""
     intact: bool = True
     """False once it was seen changed or gone."""
     doubted: bool = False
@@ -75,10 +79,10 @@ class Applied:
 class Children:
     """The children of all grids, as applied since the operator started."""
 
-    def __init__(self, kube: Kube) -> None:
+    def __init__(self, kube: Kube, contention: Contention | None = None) -> None:
         self._kube = kube
         self._applied: dict[str, dict[tuple[str, str], Applied]] = {}
-        self._contention = Contention()
+        self._contention = contention or Contention()
 
     def applied(self, uid: str, kind: Kind, name: str) -> Applied | None:
         """What was applied under this name."""
@@ -129,7 +133,7 @@ class Children:
                 raise NameTakenError(kind, name)
             if known is not None:
                 known.doubted = False
-                intact = self.seen(grid.uid, kind, name, _version(kind, found) if found else None)
+                intact = self.seen(grid.uid, kind, name, version_of(kind, found) if found else None)
                 if intact and known.text == text:
                     return None
                 if not intact:
@@ -144,7 +148,7 @@ class Children:
         if labels_of(found).get(UID_LABEL) != grid.uid or not covers(found, stamped(manifest, text)):
             return False
         name = str(metadata(manifest)["name"])
-        self._applied.setdefault(grid.uid, {})[kind.kind, name] = Applied(text, uid_of(found), _version(kind, found))
+        self._applied.setdefault(grid.uid, {})[kind.kind, name] = Applied(text, uid_of(found), version_of(kind, found))
         return True
 
     async def remove(self, grid: GridRef, kind: Kind, name: str) -> bool:
@@ -174,7 +178,7 @@ class Children:
             return None
 
     def _remember(self, grid: GridRef, kind: Kind, name: str, text: bytes, obj: Json) -> Json:
-        self._applied.setdefault(grid.uid, {})[kind.kind, name] = Applied(text, uid_of(obj), _version(kind, obj))
+        self._applied.setdefault(grid.uid, {})[kind.kind, name] = Applied(text, uid_of(obj), version_of(kind, obj))
         log.info("applied", extra=grid.fields(kind=kind.kind, child=name))
         return obj
 
@@ -194,7 +198,7 @@ class Children:
         field, manager = taken_field(found, manifest) if found else ("the whole object", "?")
         raise ApplyConflictError(
             f"{kind.kind} {name}: {field} is changed again and again by {manager}; stop it, or set the annotation "
-            "hedgegrid.io/reconcile to disabled; it is put back every 5 minutes"
+            f"hedgegrid.io/reconcile to disabled; it is put back every {self._contention.pause:g} s"
         )
 
 
@@ -218,5 +222,6 @@ def covers(found: Any, wanted: Any) -> bool:
     return bool(found == wanted)
 
 
-def _version(kind: Kind, obj: Json) -> int:
-    return int(metadata(obj).get("generation") or 0) if kind is STATEFUL_SET else resource_version(obj)
+def version_of(kind: Kind, obj: Json) -> int:
+    """What changes with a child's spec: of those whose status changes all the time, the generation."""
+    return int(metadata(obj).get("generation") or 0) if kind in _WITH_STATUS else resource_version(obj)

@@ -11,6 +11,7 @@ from hedgegrid_operator.admission import Admission
 from hedgegrid_operator.apply import Children
 from hedgegrid_operator.ca_secret import CaSecret
 from hedgegrid_operator.cache import Cache, Change, Entry
+from hedgegrid_operator.contention import Contention
 from hedgegrid_operator.control.client import PodClient
 from hedgegrid_operator.control.courier import Courier
 from hedgegrid_operator.desired.stateful_set import ImageDefaults
@@ -19,6 +20,7 @@ from hedgegrid_operator.events import Recorder
 from hedgegrid_operator.farewell import Farewell
 from hedgegrid_operator.finalizer import Finalizer
 from hedgegrid_operator.grid_secrets import GridSecrets
+from hedgegrid_operator.installation import is_stranger
 from hedgegrid_operator.kube import ApiError, ApiUnreachableError, Kube, NotLeadingError
 from hedgegrid_operator.leader import Leader
 from hedgegrid_operator.metrics import Metrics
@@ -61,6 +63,7 @@ class Brain:
         ca: CaSecret,
     ) -> None:
         self._settings = settings
+        self._installation = settings.own_installation
         self._kube = kube
         self._leader = leader
         self._metrics = metrics
@@ -68,7 +71,7 @@ class Brain:
         self._witnessed_at: float | None = None
         self._failures: defaultdict[str, int] = defaultdict(int)
         self.cache = Cache()
-        self.children = Children(kube)
+        self.children = Children(kube, Contention(settings.conflict_window, settings.conflict_pause))
         self.recorder = Recorder(kube, leader.identity)
         self.courier = Courier(
             self.cache, client, self, metrics, idle=settings.poll_interval, busy=settings.kill_poll_interval
@@ -84,10 +87,12 @@ class Brain:
         self.overlap = Overlap(self.cache, client, ca, self.secrets)
         self.provisioner = Provisioner(kube, self.cache, self.children, self.courier, self.observe, self.secrets)
         self.admission = Admission(
-            self.cache, ImageDefaults(settings.strategy_image, settings.strategy_tag, settings.strategy_pull_policy)
+            self.cache,
+            ImageDefaults(settings.strategy_image, settings.strategy_tag, settings.strategy_pull_policy),
+            self._installation,
         )
         self.publisher = Publisher(kube, self.cache, self.courier, self.admission, self.recorder, metrics)
-        finalizer = Finalizer(kube, self.cache, self.children, self.observe)
+        finalizer = Finalizer(kube, self.cache, self.children, self.observe, self._installation)
         self.farewell = Farewell(
             self.cache,
             self.courier,
@@ -171,10 +176,10 @@ class Brain:
                 return
             case Change.GRID:
                 # First of all: a kill leaves here.
-                self.courier.look(uid)
+                self._look(uid)
                 self._remember(uid)
             case Change.POD:
-                self.courier.look(uid, pod_event=True)
+                self._look(uid, pod_event=True)
                 if self.cache.pod(uid) is None:
                     self.provisioner.doubt(uid)
                     self._wake_refused()
@@ -184,6 +189,14 @@ class Brain:
                 self._forget(uid)
                 return
         self._wake(uid)
+
+    def _look(self, uid: str, *, pod_event: bool = False) -> None:
+        entry = self.cache.grid(uid)
+        if entry is not None and is_stranger(entry.controls.installation, self._installation):
+            # Perhaps it was ours a moment ago.
+            self.courier.forget(uid)
+            return
+        self.courier.look(uid, pod_event=pod_event)
 
     def _remember(self, uid: str) -> None:
         entry = self.cache.grid(uid)
@@ -216,6 +229,7 @@ class Brain:
             self.children,
             self.secrets,
             self.overlap,
+            self.provisioner,
             self.admission,
             self.publisher,
             self.farewell,

@@ -23,6 +23,7 @@ from hedgegrid_operator.objects import (
     unpacked,
 )
 from hedgegrid_operator.observed import Controls, PodView, StatefulSetView, controls_of, pod_of, stateful_set_of
+from hedgegrid_operator.pod_state import TAKEN, PodState
 
 _GONE_MAX = 10_000
 """Uids of objects that are gone, kept so that an old LIST doesn't bring them back."""
@@ -121,6 +122,7 @@ class Cache:
         self._pods = _Kept[PodView]()
         self._by_target: defaultdict[Target, set[str]] = defaultdict(set)
         self._gone: dict[str, None] = {}
+        self._taken: dict[str, PodView] = {}
 
     def grid(self, uid: str) -> Entry | None:
         """A grid, None where there is none any more."""
@@ -142,6 +144,10 @@ class Cache:
         ref = entry.controls.ref if entry else None
         return self._pods.of(ref, pod_name(ref.name)) if ref else None
 
+    def taken(self, uid: str) -> PodView | None:
+        """The pod that was evicted or lost with its node, until the one that follows it says how it is itself."""
+        return self._taken.get(uid)
+
     def orphans(self) -> tuple[list[StatefulSetView], list[PodView]]:
         """StatefulSets and pods whose grid isn't there."""
         return self._stateful_sets.orphans(self._grids), self._pods.orphans(self._grids)
@@ -156,8 +162,7 @@ class Cache:
         if kind is HEDGE_GRID:
             return self._observe_grid(obj, deleted=deleted)
         if kind is POD:
-            pod = pod_of(obj)
-            return pod.grid_uid, Change.POD if self._pods.keep(pod, deleted=deleted) else Change.NOTHING
+            return self._observe_pod(pod_of(obj), deleted=deleted)
         found = stateful_set_of(obj)
         news = self._stateful_sets.keep(found, deleted=deleted)
         return found.grid_uid, Change.STATEFUL_SET if news else Change.NOTHING
@@ -172,6 +177,15 @@ class Cache:
         self._pods.rewind()
         for entry in self._grids.values():
             entry.controls = replace(entry.controls, resource_version=0)
+
+    def _observe_pod(self, pod: PodView, *, deleted: bool) -> tuple[str, Change]:
+        if not self._pods.keep(pod, deleted=deleted):
+            return pod.grid_uid, Change.NOTHING
+        if deleted and pod.state in TAKEN:
+            self._taken[pod.grid_uid] = pod
+        elif not deleted and pod.state is not PodState.STARTING:
+            self._taken.pop(pod.grid_uid, None)
+        return pod.grid_uid, Change.POD
 
     def missing(
         self, kind: Kind, listed: Iterable[str], version: int, namespace: str | None
@@ -214,6 +228,7 @@ class Cache:
 
     def _drop(self, uid: str) -> bool:
         held = self._grids.pop(uid, None)
+        self._taken.pop(uid, None)
         if held is None:
             return False
         target = target_of(held.obj)

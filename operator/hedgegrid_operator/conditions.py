@@ -58,7 +58,7 @@ def findings(facts: Facts, kill: KillSwitchStatus) -> Iterator[Finding]:
     yield Finding("Accepted", facts.verdict.accepted, facts.verdict.reason.value, facts.verdict.message)
     doing = facts.progress.doing
     yield Finding("Progressing", doing is not Doing.IDLE, doing.value, facts.progress.message)
-    yield _pod_ready(facts.pod)
+    yield _pod_ready(facts.pod, facts.taken)
     yield _reachable(facts)
     yield _synced(facts)
     yield _engaged(facts, kill)
@@ -73,7 +73,10 @@ def findings(facts: Facts, kill: KillSwitchStatus) -> Iterator[Finding]:
         )
 
 
-def _pod_ready(pod: PodView | None) -> Finding:
+def _pod_ready(pod: PodView | None, taken: PodView | None) -> Finding:
+    if taken is not None and (pod is None or pod.state is PodState.STARTING):
+        text = f"pod {taken.name} was taken away ({taken.message}); another one is on its way"
+        return Finding("PodReady", False, taken.state.value, text)
     if pod is None:
         return Finding("PodReady", False, PodState.STARTING.value, "there is no pod")
     ready = pod.state is PodState.READY

@@ -7,8 +7,6 @@ from typing import Any
 from hedgegrid_operator.objects import FIELD_MANAGER, Json, Kind, as_object, instant, items, metadata, section
 
 _ROUNDS = 3
-_WINDOW = 600.0
-_PAUSE = 300.0
 
 type _Key = tuple[str, str, str]
 
@@ -24,21 +22,23 @@ class _Rounds:
 
 
 class Contention:
-    """Counts how often each child had to be put back."""
+    """Counts how often each child had to be put back; times in seconds."""
 
-    def __init__(self) -> None:
+    def __init__(self, window: float = 600.0, pause: float = 300.0) -> None:
+        self._window = window
+        self.pause = pause
         self._rounds: dict[_Key, _Rounds] = {}
 
     def put_back(self, uid: str, kind: Kind, name: str, now: float) -> bool:
         """Whether a changed child may be put back now.
 
-        Always for 3 times in 10 minutes; then every 5 minutes, until there was nothing to put back for 10.
+        Always for 3 times in a window; then after each pause, until there was nothing to put back for a window.
         """
         rounds = self._rounds.setdefault((uid, kind.kind, name), _Rounds(deque()))
-        while rounds.times and now - rounds.times[0] > _WINDOW:
+        while rounds.times and now - rounds.times[0] > self._window:
             rounds.times.popleft()
-        rounds.slow = len(rounds.times) > _ROUNDS or (rounds.slow and bool(rounds.times))
-        if rounds.slow and now - rounds.times[-1] < _PAUSE:
+        rounds.slow = len(rounds.times) >= _ROUNDS or (rounds.slow and bool(rounds.times))
+        if rounds.slow and now - rounds.times[-1] < self.pause:
             return False
         rounds.times.append(now)
         return True

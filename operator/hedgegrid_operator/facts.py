@@ -40,7 +40,7 @@ class Progress:
     rollout: RolloutStatus | None = None
     """The template that waits."""
     due: datetime | None = None
-    """When it needn't wait any longer."""
+    """When something changes by itself: the wait of that template is over, a drain may take the pod."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +63,8 @@ class Facts:
     """Where a deletion stands, in words; None: the object isn't being deleted."""
     restarting: Restarts | None = None
     """What `spec.escalation` has done when the pod that it deletes next is gone; None: it deletes none now."""
+    taken: PodView | None = None
+    """The pod before this one, where it was evicted or lost with its node, until this one has come up."""
     released: bool = False
     """The deletion has verified flat and takes the pod away."""
 

@@ -6,7 +6,16 @@ from hedgegrid_operator.apply import LISTED, Children
 from hedgegrid_operator.cache import Cache, Entry, Sink
 from hedgegrid_operator.desired.naming import api_secret_name, child_name, tls_secret_name
 from hedgegrid_operator.kube import ApiError, Kube
-from hedgegrid_operator.objects import FINALIZER, HEDGE_GRID, SECRET, STATEFUL_SET, UID_LABEL, Json, metadata
+from hedgegrid_operator.objects import (
+    FINALIZER,
+    HEDGE_GRID,
+    INSTALLATION_ANNOTATION,
+    SECRET,
+    STATEFUL_SET,
+    UID_LABEL,
+    Json,
+    metadata,
+)
 
 
 def is_on(entry: Entry) -> bool:
@@ -22,17 +31,21 @@ def _present(entry: Entry) -> list[str]:
 class Finalizer:
     """Puts the finalizer on, removes the children, takes it off. Every method raises what `Kube` raises."""
 
-    def __init__(self, kube: Kube, cache: Cache, children: Children, observe: Sink) -> None:
+    def __init__(self, kube: Kube, cache: Cache, children: Children, observe: Sink, installation: str) -> None:
         self._kube = kube
         self._cache = cache
         self._children = children
         self._observe = observe
+        self._installation = installation
 
     async def put_on(self, entry: Entry) -> Entry:
-        """The grid with our finalizer on."""
-        if is_on(entry):
+        """The grid with our finalizer on, and the mark that it is ours. (409 where another one was first.)"""
+        if is_on(entry) and entry.controls.installation == self._installation:
             return entry
-        self._cache.observe(HEDGE_GRID, await self._write(entry, [*_present(entry), FINALIZER]))
+        present = _present(entry)
+        finalizers = present if is_on(entry) else [*present, FINALIZER]
+        mark = {INSTALLATION_ANNOTATION: self._installation}
+        self._cache.observe(HEDGE_GRID, await self._write(entry, finalizers, annotations=mark))
         return self._cache.grid(entry.controls.ref.uid) or entry
 
     async def remove_children(self, entry: Entry, *, wait_for_pod: bool) -> bool:
@@ -61,7 +74,7 @@ class Finalizer:
         # Without any finalizer the object is gone with this very request.
         self._observe(HEDGE_GRID, obj, not others)
 
-    async def _write(self, entry: Entry, finalizers: list[str]) -> Json:
+    async def _write(self, entry: Entry, finalizers: list[str], **more: Json) -> Json:
         ref, version = entry.controls.ref, metadata(entry.obj)["resourceVersion"]
-        patch: Json = {"metadata": {"resourceVersion": version, "finalizers": finalizers}}
+        patch: Json = {"metadata": {"resourceVersion": version, "finalizers": finalizers, **more}}
         return await self._kube.merge(HEDGE_GRID, ref.namespace, ref.name, patch)

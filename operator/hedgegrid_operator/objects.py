@@ -16,6 +16,7 @@ FIELD_MANAGER = "hedgegrid-operator"
 UID_LABEL = "hedgegrid.io/uid"
 FINALIZER = "hedgegrid.io/flatten"
 REVISION_ANNOTATION = "hedgegrid.io/revision"
+INSTALLATION_ANNOTATION = "hedgegrid.io/installation"
 ROLLOUT_ANNOTATION = "hedgegrid.io/rollout"
 TEMPLATE_ANNOTATION = "hedgegrid.io/template"
 RELEASE_ANNOTATION = "hedgegrid.io/release"
@@ -55,6 +56,7 @@ SERVICE = Kind("", "v1", "Service", "services")
 SERVICE_ACCOUNT = Kind("", "v1", "ServiceAccount", "serviceaccounts")
 ROLE = Kind("rbac.authorization.k8s.io", "v1", "Role", "roles")
 ROLE_BINDING = Kind("rbac.authorization.k8s.io", "v1", "RoleBinding", "rolebindings")
+DISRUPTION_BUDGET = Kind("policy", "v1", "PodDisruptionBudget", "poddisruptionbudgets")
 LEASE = Kind("coordination.k8s.io", "v1", "Lease", "leases")
 EVENT = Kind("events.k8s.io", "v1", "Event", "events")
 

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 
 from pydantic import ValidationError
 
@@ -21,6 +20,7 @@ from hedgegrid_api.text import shown
 from hedgegrid_api.types import KillSwitch, Source, complaints
 from hedgegrid_operator.desired.kept import config_map_of
 from hedgegrid_operator.objects import (
+    INSTALLATION_ANNOTATION,
     REASON_ANNOTATION,
     RELEASE_ANNOTATION,
     REVISION_ANNOTATION,
@@ -37,6 +37,7 @@ from hedgegrid_operator.objects import (
     section,
     uid_of,
 )
+from hedgegrid_operator.pod_state import STUCK, PodState, pod_state
 from hedgegrid_operator.restarts import Restarts, Wish, restarts_of, wish_of
 
 LATCHES_MAX = 64
@@ -79,6 +80,8 @@ class Controls:
     """Those of risk and api themselves, as far as they can be read."""
     shown_rearm: int
     """Highest rearm consumed, by the object's status."""
+    installation: str | None
+    """Annotation `hedgegrid.io/installation`: whose grid it is."""
     escalation: Wish
     """`spec.escalation`."""
     restarts: Restarts
@@ -108,6 +111,7 @@ def controls_of(grid: Json) -> Controls:
         shown_latches=tuple(str(latch.get("id"))[:_ID_MAX] for latch in items(control, "latches")[:LATCHES_MAX]),
         latches=tuple(_latches(items(control, "latches")[:LATCHES_MAX])),
         shown_rearm=whole(control.get("rearm")),
+        installation=annotations.get(INSTALLATION_ANNOTATION),
         escalation=wish_of(spec),
         restarts=restarts_of(control),
     )
@@ -179,23 +183,6 @@ def stateful_set_of(obj: Json) -> StatefulSetView:
     )
 
 
-class PodState(StrEnum):
-    """How the pod is; the values are reasons of the condition PodReady."""
-
-    READY = "Ready"
-    STARTING = "Starting"
-    CRASH_LOOP = "CrashLoop"
-    IMAGE_PULL_FAILED = "ImagePullFailed"
-    UNSCHEDULABLE = "Unschedulable"
-    OOM_KILLED = "OOMKilled"
-    EVICTED = "Evicted"
-    NODE_LOST = "NodeLost"
-
-
-_STUCK = frozenset({PodState.CRASH_LOOP, PodState.IMAGE_PULL_FAILED, PodState.UNSCHEDULABLE, PodState.OOM_KILLED})
-_PULL_REASONS = frozenset({"ImagePullBackOff", "ErrImagePull", "InvalidImageName", "ErrImageNeverPull"})
-
-
 @dataclass(frozen=True, slots=True)
 class PodView:
     """A grid's pod."""
@@ -222,14 +209,14 @@ class PodView:
     @property
     def stuck(self) -> bool:
         """It doesn't run, and only a change can help."""
-        return self.state in _STUCK
+        return self.state in STUCK
 
 
 def pod_of(obj: Json) -> PodView:
     """View of a pod."""
     about, status = metadata(obj), section(obj, "status")
     containers = items(section(obj, "spec"), "containers")
-    state, message = _pod_state(status)
+    state, message = pod_state(obj)
     return PodView(
         uid=uid_of(obj),
         grid_uid=labels_of(obj).get(UID_LABEL, ""),
@@ -258,38 +245,3 @@ def _address(value: object) -> str | None:
         return str(ipaddress.ip_address(value)) if isinstance(value, str) else None
     except ValueError:
         return None
-
-
-def _pod_state(status: Json) -> tuple[PodState, str]:
-    conditions = {str(item.get("type")): item for item in items(status, "conditions")}
-    reason, message = str(status.get("reason", "")), str(status.get("message", ""))
-    ready, scheduled = conditions.get("Ready", {}), conditions.get("PodScheduled", {})
-    if reason == "Evicted":
-        return PodState.EVICTED, message
-    if reason == "NodeLost" or ready.get("reason") == "NodeLost":
-        return PodState.NODE_LOST, message
-    if ready.get("status") == "True":
-        return PodState.READY, ""
-    if scheduled.get("status") == "False":
-        return PodState.UNSCHEDULABLE, str(scheduled.get("message", ""))
-    for container in items(status, "containerStatuses"):
-        found = _container_state(container)
-        if found is not None:
-            return found
-    return PodState.STARTING, message
-
-
-def _container_state(container: Json) -> tuple[PodState, str] | None:
-    waiting = section(container, "state", "waiting")
-    ended = section(container, "state", "terminated") or section(container, "lastState", "terminated")
-    why = str(waiting.get("message") or waiting.get("reason") or "")
-    if waiting.get("reason") in _PULL_REASONS:
-        return PodState.IMAGE_PULL_FAILED, why
-    running = bool(section(container, "state", "running"))
-    if ended.get("reason") == "OOMKilled" and not running:
-        return PodState.OOM_KILLED, "the container needed more memory than its limit"
-    if waiting.get("reason") == "CrashLoopBackOff":
-        return PodState.CRASH_LOOP, f"{why}; last exit code {ended.get('exitCode')}"
-    if waiting and why != "ContainerCreating":
-        return PodState.STARTING, why
-    return None

@@ -11,12 +11,14 @@ from hedgegrid_operator.cache import Cache, Entry
 from hedgegrid_operator.contention import ApplyConflictError
 from hedgegrid_operator.control.courier import Courier
 from hedgegrid_operator.desired.build import Desired
+from hedgegrid_operator.desired.disruption_budget import disruption_budget
 from hedgegrid_operator.desired.naming import child_name
 from hedgegrid_operator.facts import Doing, Progress
 from hedgegrid_operator.grid_secrets import GridSecrets
 from hedgegrid_operator.kube import ApiError, Kube
 from hedgegrid_operator.objects import (
     CONFIG_MAP,
+    DISRUPTION_BUDGET,
     POD,
     ROLE_BINDING,
     STATEFUL_SET,
@@ -26,7 +28,7 @@ from hedgegrid_operator.objects import (
 )
 from hedgegrid_operator.observed import PodState
 from hedgegrid_operator.revisions import Revisions
-from hedgegrid_operator.rollout import Step, decide
+from hedgegrid_operator.rollout import Step, decide, evictable, settles_in
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +53,10 @@ class Provisioner:
         self._revisions = Revisions(kube, cache, children, courier)
         self._secrets = secrets
 
+    def forget(self, uid: str) -> None:
+        """The grid is gone."""
+        self._revisions.forget(uid)
+
     def doubt(self, uid: str) -> None:
         """A StatefulSet or a pod is gone: whoever took it may have taken more."""
         self._secrets.doubt(uid)
@@ -60,13 +66,27 @@ class Provisioner:
         """One round; what is under way then. Raises `NameTakenError`, `ApiError`, `ApiUnreachableError`."""
         ref = entry.controls.ref
         conflicts: list[str] = []
+        standing = self._revisions.standing(entry, wanted, now)
+        budget = disruption_budget(ref, evictable=evictable(standing))
         await asyncio.gather(
             self._secrets.ensure(ref),
             *(self._ensure(ref, kind, it, conflicts) for kind, it in wanted.others if kind is not ROLE_BINDING),
+            self._ensure(ref, DISRUPTION_BUDGET, budget, conflicts),
         )
         # The API server looks up the role that it binds.
         for manifest in (it for kind, it in wanted.others if kind is ROLE_BINDING):
             await self._ensure(ref, ROLE_BINDING, manifest, conflicts)
+        due = settles_in(standing)
+        progress = await self._roll(entry, wanted, now, conflicts, may_roll=may_roll)
+        if conflicts:
+            progress = replace(progress, doing=Doing.APPLY_CONFLICT, message="; ".join(conflicts))
+        return progress if progress.due or due is None else replace(progress, due=now + due)
+
+    async def _roll(
+        self, entry: Entry, wanted: Desired, now: datetime, conflicts: list[str], *, may_roll: bool
+    ) -> Progress:
+        """The StatefulSet and its pod."""
+        ref = entry.controls.ref
         step = decide(self._revisions.standing(entry, wanted, now))
         if step is Step.REPLACE and may_roll:
             # What was known may be seconds old: only a report of this moment lets a pod go.
@@ -77,11 +97,11 @@ class Provisioner:
         self._courier.link(ref.uid).waiting_for_flat = step is Step.HOLD and may_roll
         if step is Step.HOLD:
             await self._keep(ref, wanted, conflicts)
-            return _conflicting(conflicts, waits := self._revisions.waits(entry, wanted, now)) or waits
+            return self._revisions.waits(entry, wanted, now)
         await self._ensure(ref, STATEFUL_SET, wanted.stateful_set, conflicts)
         if step is Step.REPLACE:
             await self._delete_pod(ref, wanted.revision)
-        return _conflicting(conflicts) or self._present(entry, wanted)
+        return self._present(entry, wanted)
 
     async def keep_reachable(self, ref: GridRef) -> None:
         """Whatever else is held back, the running pod's certificate is renewed: the kill switch needs it."""
@@ -131,10 +151,3 @@ class Provisioner:
         if pod.state is not PodState.READY:
             return Progress(Doing.CREATING, f"waiting until pod {pod.name} is ready")
         return Progress(Doing.IDLE, "all children are as the spec asks")
-
-
-def _conflicting(conflicts: list[str], waits: Progress | None = None) -> Progress | None:
-    if not conflicts:
-        return None
-    progress = Progress(Doing.APPLY_CONFLICT, "; ".join(conflicts))
-    return replace(progress, rollout=waits.rollout, due=waits.due) if waits else progress

@@ -62,6 +62,7 @@ class Publisher:
             document=self._courier.document(entry),
             link=self._courier.link(uid),
             pod=self._cache.pod(uid),
+            taken=self._cache.taken(uid),
             config_hash=self._applied_config(uid) or before.config_hash,
             deletion=deletion,
             released=released,

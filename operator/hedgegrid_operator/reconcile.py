@@ -7,7 +7,7 @@ this file can hold up a kill. This lane only talks to the API server, and only w
 from datetime import UTC, datetime
 
 from hedgegrid_operator.admission import Admission
-from hedgegrid_operator.admit import Verdict, name_taken
+from hedgegrid_operator.admit import Reason, Verdict, name_taken
 from hedgegrid_operator.apply import NameTakenError
 from hedgegrid_operator.cache import Cache, Entry
 from hedgegrid_operator.control import plan
@@ -15,7 +15,8 @@ from hedgegrid_operator.control.courier import Courier
 from hedgegrid_operator.escalator import Escalator
 from hedgegrid_operator.facts import REFUSED, Doing, Progress
 from hedgegrid_operator.farewell import Farewell
-from hedgegrid_operator.finalizer import Finalizer
+from hedgegrid_operator.finalizer import Finalizer, is_on
+from hedgegrid_operator.installation import may_say_so
 from hedgegrid_operator.kube import ApiError
 from hedgegrid_operator.provision import Provisioner
 from hedgegrid_operator.publish import Publisher
@@ -64,9 +65,18 @@ class Reconciler:
         if self._cache.stateful_set(uid) is not None:
             await self._provisioner.keep_reachable(entry.controls.ref)
         verdict = self._admission.verdict(entry)
+        if verdict.reason is Reason.OTHER_INSTALLATION:
+            return await self._leave_alone(entry, verdict)
         due = await self._escalator.act(entry, verdict)
         pause = await self._bring_in_line(self._cache.grid(uid) or entry, verdict)
         return min((seconds for seconds in (due, pause) if seconds is not None), default=None)
+
+    async def _leave_alone(self, entry: Entry, verdict: Verdict) -> None:
+        """Another installation's: at most a word in a status that is nobody's."""
+        uid = entry.controls.ref.uid
+        self.refused.discard(uid)
+        if may_say_so(previous_status(entry.obj), finalizer=is_on(entry)):
+            await self._publisher.publish(uid, verdict, Progress(Doing.IDLE, "it is left alone"))
 
     async def _bring_in_line(self, entry: Entry, verdict: Verdict) -> float | None:
         uid = entry.controls.ref.uid
@@ -101,13 +111,16 @@ class Reconciler:
         if progress.refused:
             return _REFUSED_PAUSE
         link = self._courier.link(uid)
-        if progress.doing is Doing.WAITING_FOR_FLAT:
-            at_once = link.report is not None and plan.both_flat(link.report.kill_switch.legs)
-            return 1.0 if at_once else _until(progress.due)
+        flat = link.report is not None and plan.both_flat(link.report.kill_switch.legs)
+        if progress.doing is Doing.WAITING_FOR_FLAT and flat:
+            return 1.0
         stands = link.failure is not None or progress.doing is Doing.APPLY_CONFLICT or not verdict.accepted
-        return _STANDING_PAUSE if stands else None
+        return _until(progress.due, _STANDING_PAUSE if stands else None)
 
 
-def _until(due: datetime | None) -> float | None:
-    """Seconds until a time, at least a moment; None for never."""
-    return None if due is None else max(0.1, (due - datetime.now(UTC)).total_seconds())
+def _until(due: datetime | None, pause: float | None) -> float | None:
+    """Seconds until a time, at least a moment and at most `pause`; None for never."""
+    if due is None:
+        return pause
+    seconds = max(0.1, (due - datetime.now(UTC)).total_seconds())
+    return seconds if pause is None else min(seconds, pause)

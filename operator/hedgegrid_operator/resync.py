@@ -9,7 +9,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Callable
 
-from hedgegrid_operator.apply import LISTED, Children
+from hedgegrid_operator.apply import LISTED, Children, version_of
 from hedgegrid_operator.cache import WATCHED, Cache, Change
 from hedgegrid_operator.kube import Kube
 from hedgegrid_operator.liveness import Attempts
@@ -21,7 +21,6 @@ from hedgegrid_operator.objects import (
     Kind,
     labels_of,
     metadata,
-    resource_version,
     uid_of,
 )
 
@@ -105,7 +104,7 @@ class Resync:
             for kind in LISTED:
                 for name in self._children.names(uid, kind):
                     item = present.get((kind.kind, name))
-                    if not self._children.seen(uid, kind, name, resource_version(item) if item else None):
+                    if not self._children.seen(uid, kind, name, version_of(kind, item) if item else None):
                         stale.add(uid)
         return stale, found
 

@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from hedgegrid_api.types import LegState
+from hedgegrid_api.types import LegLevel, LegState
 from hedgegrid_operator.apply import Children
 from hedgegrid_operator.cache import Cache, Entry
 from hedgegrid_operator.control import plan
@@ -40,6 +40,11 @@ class Revisions:
         self._cache = cache
         self._children = children
         self._courier = courier
+        self._flat_since: dict[str, datetime] = {}
+
+    def forget(self, uid: str) -> None:
+        """The grid is gone."""
+        self._flat_since.pop(uid, None)
 
     def config_maps(self, ref: GridRef, wanted: Desired) -> set[str | None]:
         """Names of the ConfigMaps that the present spec, the StatefulSet or the pod needs."""
@@ -49,23 +54,28 @@ class Revisions:
     def standing(self, entry: Entry, wanted: Desired, now: datetime) -> Standing:
         """What is known about template, pod and position."""
         uid = entry.controls.ref.uid
-        link, pod, before = self._courier.link(uid), self._cache.pod(uid), previous_status(entry.obj)
+        obj, link, pod = entry.obj, self._courier.link(uid), self._cache.pod(uid)
+        before = previous_status(obj)
         report = link.report
         legs = (report.kill_switch.legs.long, report.kill_switch.legs.short) if report else ()
         since = before.rollout.since if before.rollout and before.rollout.since else now
         seconds = wanted.update.max_wait_seconds
+        flat = last_known_flat(link.past, before)
         return Standing(
             desired=wanted.revision,
             applied=self._applied(entry.controls.ref),
             running=pod.revision or "" if pod and not pod.deleting else None,
             reporting=pod is not None and report is not None and link.failure is None,
             ever_reported=link.past is not None or before.telemetry is not None,
-            flat=last_known_flat(link.past, before),
+            flat=flat,
+            flat_for=self._flat_for(uid, now, flat=flat is True and report is not None),
+            held=bool(legs) and all(leg.level is not LegLevel.OPEN for leg in legs),
             kill_under_way=link.kill_seen is not None or (report is not None and plan.under_way(report)),
             kill_failed=any(leg.state is LegState.FAILED for leg in legs),
             pod_ready=pod is not None and pod.state is PodState.READY,
+            pod_stuck=pod is not None and pod.stuck,
             strategy=wanted.update.strategy,
-            approved=annotations_of(entry.obj).get(ROLLOUT_ANNOTATION) in self._approval(entry, wanted).accepted,
+            approved=annotations_of(obj).get(ROLLOUT_ANNOTATION) in self._approval(entry, wanted).accepted,
             waited=max(timedelta(0), now - since),
             max_wait=timedelta(seconds=seconds) if seconds else None,
         )
@@ -89,6 +99,12 @@ class Revisions:
         content = await self._kube.get(CONFIG_MAP, ref.namespace, name) if name else None
         manifest = config_map(ref, section(content or {}, "data"))
         return [(CONFIG_MAP, manifest), stateful_set] if manifest["metadata"]["name"] == name else [stateful_set]
+
+    def _flat_for(self, uid: str, now: datetime, *, flat: bool) -> timedelta:
+        if not flat:
+            self._flat_since.pop(uid, None)
+            return timedelta(0)
+        return max(timedelta(0), now - self._flat_since.setdefault(uid, now))
 
     def _applied(self, ref: GridRef) -> str | None:
         """Revision of the StatefulSet; of one that is gone, what we had applied: it comes back as it was."""

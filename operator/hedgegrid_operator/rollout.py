@@ -10,11 +10,14 @@ Where a restart with a position is asked for (`Immediate`, `Manual` with its ann
 the same happens without flat; only a flatten that gets on is waited for.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import Enum
 
 from hedgegrid_api.v1alpha1 import UpdateStrategy
+
+SETTLED = timedelta(seconds=20)
+"""A grid that trades and was flat in every report for so long counts as one that a drain may interrupt."""
 
 
 class Step(Enum):
@@ -44,12 +47,18 @@ class Standing:
     """Some pod of this grid has reported once."""
     flat: bool | None
     """Neither leg has a position, by that report, or by the last one ever seen; None: not known."""
+    flat_for: timedelta
+    """How long every report has said so."""
+    held: bool
+    """Neither leg may open anything."""
     kill_under_way: bool
     """An engagement hasn't reached its end, or waits to be delivered."""
     kill_failed: bool
     """It wasn't flat in time, and the pod goes on trying: nobody knows for how long."""
     pod_ready: bool
     """The cluster says that the pod is ready."""
+    pod_stuck: bool
+    """It doesn't run, and only a change can help."""
     strategy: UpdateStrategy
     approved: bool
     """The annotation that `Manual` waits for is there."""
@@ -69,6 +78,24 @@ def decide(standing: Standing) -> Step:
     if not _may_restart(standing):
         return Step.HOLD
     return Step.REPLACE if old_pod else Step.APPLY
+
+
+def evictable(standing: Standing) -> bool:
+    """Whether a drain may take the pod: whenever it likes with `Immediate`, else only from a grid that is flat.
+
+    Nobody asks us at the moment of an eviction, and a report is seconds old: a grid that trades counts as flat when it
+    has been so for a while, one whose legs are both held at once.
+    """
+    if standing.strategy is UpdateStrategy.IMMEDIATE:
+        return True
+    flat = standing.reporting and standing.flat is True and not standing.kill_under_way
+    return flat and (standing.held or standing.flat_for >= SETTLED)
+
+
+def settles_in(standing: Standing) -> timedelta | None:
+    """How long until that changes by itself; None: it doesn't."""
+    settled = replace(standing, flat_for=SETTLED)
+    return SETTLED - standing.flat_for if evictable(settled) and not evictable(standing) else None
 
 
 def flat_first(standing: Standing) -> bool:

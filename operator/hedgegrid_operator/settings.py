@@ -37,6 +37,9 @@ class Settings:
     strategy_pull_policy: str = _setting(
         "IfNotPresent", "pull policy of the strategy image", choices=("Always", "IfNotPresent", "Never")
     )
+    installation: str = _setting(
+        "", "whose grids this operator runs (annotation hedgegrid.io/installation); empty: the name of its namespace"
+    )
     lease_name: str = _setting("hedgegrid-operator", "Lease that makes one operator the leader")
     lease_duration: float = _seconds(15, "how long a Lease that isn't renewed keeps others away")
     renew_deadline: float = _seconds(10, "without a renewal for this long, nothing is written to the API server")
@@ -52,6 +55,8 @@ class Settings:
     poll_interval: float = _seconds(5, "pause between two reads of a pod's report")
     kill_poll_interval: float = _seconds(0.25, "the same while a kill is under way")
     resync_interval: float = _seconds(12, "pause between two LISTs of grids, StatefulSets and pods")
+    conflict_window: float = _seconds(600, "a child that is changed more than 3 times in this time is a conflict")
+    conflict_pause: float = _seconds(300, "pause between two times that a child in conflict is put back")
     children_interval: float = _seconds(60, "pause between two checks of the children that aren't watched")
     secret_interval: float = _seconds(1200, "pause between two reads of a grid's Secrets, which can't be listed")
     pod_timeout: float = _seconds(2, "how long a pod may take to answer")
@@ -65,6 +70,11 @@ class Settings:
     def namespaces(self) -> tuple[str | None, ...]:
         """Namespaces to watch; (None,) is all of them."""
         return tuple(name.strip() for name in self.watch_namespaces.split(",") if name.strip()) or (None,)
+
+    @property
+    def own_installation(self) -> str:
+        """Name of the installation."""
+        return self.installation or self.own_namespace
 
     @property
     def own_namespace(self) -> str:

@@ -53,7 +53,7 @@ def told(standing: Standing, rollout: RolloutStatus) -> Progress:
     if not flat_first(standing) and flattens(standing):
         text = f"{what} until the kill under way has reached its end, since {since}"
         return Progress(Doing.WAITING_FOR_FLAT, text, rollout=rollout)
-    down = "" if standing.reporting or standing.pod_ready else "; the pod is down and can't get flat by itself"
+    down = "; the pod doesn't run and can't get flat by itself" if standing.pod_stuck else ""
     text = (
         f"{what} until both legs are flat, since {since}{down}; killSwitch: haltEntries lets exits empty them "
         "(flattenBoth closes them at once), update.strategy: Immediate restarts the pod now, its exits kept"

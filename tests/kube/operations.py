@@ -98,6 +98,9 @@ class _Pods:
             "thaw": self.thaw,
             "traffic": self.traffic,
             "server_traffic": self.server_traffic,
+            "out_of_memory": self.out_of_memory,
+            "lose": self.lose,
+            "evict": self.evict,
             "heal": self.heal,
             "heal_namespace": self.heal_namespace,
             "hold_pending": self.hold_pending,
@@ -146,9 +149,26 @@ class _Pods:
             setattr(traffic, fault, value)
         traffic.notify()
 
+    async def out_of_memory(self, namespace: str, name: str) -> None:
+        self._host.runner.faults.of(namespace, name).out_of_memory = True
+        await self.pod_signal(namespace, name, signal.SIGKILL)
+
+    async def lose(self, namespace: str, name: str) -> None:
+        self._host.runner.faults.of(namespace, name).lost = True
+        await self.freeze(namespace, name)
+
+    async def evict(self, namespace: str, name: str, message: str) -> None:
+        for pod in self._host.runner.pods_named(namespace, name):
+            pod.evict(message)
+
     async def heal(self, namespace: str, name: str) -> None:
+        lost = self._host.runner.faults.of(namespace, name).lost
         self._host.runner.faults.heal(namespace, name)
         await self.thaw(namespace, name)
+        if lost:
+            for pod in self._host.runner.pods_named(namespace, name):
+                pod.found_again()
+            self._host.runner.reconsider()
 
     async def heal_namespace(self, namespace: str) -> None:
         for name in self._host.runner.faults.forget(namespace):

@@ -58,6 +58,18 @@ class Pod:
         """Let the processes run again."""
         self._call("thaw")
 
+    def out_of_memory(self) -> None:
+        """SIGKILL to the (first) container's main process, reported as the kernel's for want of memory."""
+        self._call("out_of_memory")
+
+    def lose(self) -> None:
+        """Its node is gone: the processes stand still, nothing is reported, a deletion isn't carried out."""
+        self._call("lose")
+
+    def evict(self, message: str) -> None:
+        """Its node runs short of something: it is stopped and failed, with this message."""
+        self._call("evict", message=message)
+
     def delay(self, seconds: float, side: Side = "answers") -> None:
         """Hold bytes back: those from the pod (work is done, the answer is late), or those to it."""
         self._call("traffic", **{"answer_delay" if side == "answers" else "request_delay": seconds})

@@ -37,6 +37,7 @@ _RBAC = "rbac.authorization.k8s.io/v1"
 CHILDREN = (
     ("v1", "ConfigMap"),
     ("v1", "Pod"),
+    ("policy/v1", "PodDisruptionBudget"),
     (_RBAC, "Role"),
     (_RBAC, "RoleBinding"),
     ("v1", "Secret"),
@@ -267,8 +268,11 @@ class Field:
     def create(self, name: str | None = None, **spec: Any) -> Grid:
         """A grid, by default of a name that no other one had."""
         name = name or f"grid-{len(self._grids)}"
-        made = self.cluster.api.create(self.manifest(name, **spec))
-        grid = Grid(self.cluster, self.namespace, name, made["metadata"]["uid"])
+        return self.adopt(self.cluster.api.create(self.manifest(name, **spec)))
+
+    def adopt(self, made: Json) -> Grid:
+        """A grid that was created otherwise: it is tidied up with the others."""
+        grid = Grid(self.cluster, self.namespace, made["metadata"]["name"], made["metadata"]["uid"])
         self._grids.append(grid)
         return grid
 
@@ -314,7 +318,7 @@ class Field:
         del self._operators[1:]
         for grid in self._grids:
             if grid is not self._lasting:
-                self._drop(grid)
+                self.drop(grid)
         if not any(process.running for process in self._started()):
             self.start()
 
@@ -323,7 +327,7 @@ class Field:
         for operator in self._operators:
             self._end(operator)
         for grid in self._grids:
-            self._drop(grid)
+            self.drop(grid)
         self.cluster.api.delete("v1", "Namespace", self.namespace)
         self.cluster.heal_namespace(self.namespace)
         assert self.cluster.problems() == []
@@ -335,7 +339,7 @@ class Field:
                 operator.process.terminate()
                 operator.process.wait(30)
 
-    def _drop(self, grid: Grid) -> None:
+    def drop(self, grid: Grid) -> None:
         """Without its finalizer; no grace for the pod: the next test needs the machine."""
         if grid.get() is not None:
             self.cluster.api.patch(API, "HedgeGrid", grid.name, grid.namespace, {"metadata": {"finalizers": None}})

@@ -111,7 +111,7 @@ def test_children_that_are_deleted_or_changed_are_put_back(field: Field) -> None
     api.wait("v1", "ServiceAccount", grid.child, field.namespace, lambda s: _uid_label(s) == grid.uid)
     assert grid.pod.uid == pod
     for version, kind in CHILDREN:
-        if kind in {"Service", "ServiceAccount", "Role", "RoleBinding"}:
+        if kind in {"Service", "ServiceAccount", "Role", "RoleBinding", "PodDisruptionBudget"}:
             api.delete(version, kind, grid.child, field.namespace)
     api.delete("v1", "ConfigMap", config, field.namespace)
     api.delete("v1", "Secret", f"{grid.child}-api", field.namespace)
@@ -285,6 +285,7 @@ def test_the_role_that_ships_is_all_that_is_needed_and_no_more(field: Field) -> 
     used = {(_label(series, "verb"), _label(series, "resource")) for series in requests}
     # Server-Side Apply makes what isn't there: the role has to allow both verbs.
     made = {"statefulsets", "configmaps", "services", "serviceaccounts", "secrets", "roles", "rolebindings"}
+    made |= {"poddisruptionbudgets"}
     used |= {("create", resource) for verb, resource in used if verb == "patch" and resource in made}
     # The Lease is made once for all tests, and the watches have a client of their own.
     used |= {("create", "leases")} | {("watch", resource) for resource in ("hedgegrids", "statefulsets", "pods")}

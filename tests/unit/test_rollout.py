@@ -13,14 +13,16 @@ from hedgegrid_api.status import RolloutStatus
 from hedgegrid_api.v1alpha1 import HedgeGridSpec, UpdateStrategy
 from hedgegrid_operator.desired.build import Desired, desired
 from hedgegrid_operator.desired.config_map import files
+from hedgegrid_operator.desired.disruption_budget import disruption_budget
 from hedgegrid_operator.desired.kept import config_map_of, kept, packed, restored
 from hedgegrid_operator.desired.stateful_set import ImageDefaults, revision_of
 from hedgegrid_operator.facts import Doing
 from hedgegrid_operator.objects import CONFIG_MAP, GridRef
-from hedgegrid_operator.rollout import Standing, Step, decide
+from hedgegrid_operator.rollout import SETTLED, Standing, Step, decide, evictable, settles_in
 from hedgegrid_operator.waiting import approval, told, waiting
 from tests.unit.operator_parts import NOW, SPEC, UID
 
+REF = GridRef("default", "btc", UID)
 MINUTE = timedelta(minutes=1)
 
 TRADING = Standing(
@@ -30,9 +32,12 @@ TRADING = Standing(
     reporting=True,
     ever_reported=True,
     flat=False,
+    flat_for=timedelta(0),
+    held=False,
     kill_under_way=False,
     kill_failed=False,
     pod_ready=True,
+    pod_stuck=False,
     strategy=UpdateStrategy.WHEN_FLAT,
     approved=False,
     waited=MINUTE,
@@ -40,6 +45,7 @@ TRADING = Standing(
 )
 """A grid that trades and has a position, while a template waits."""
 DOWN: dict[str, Any] = {"reporting": False, "pod_ready": False}
+FLAT: dict[str, Any] = {"flat": True, "flat_for": SETTLED}
 IMMEDIATE: dict[str, Any] = {"strategy": UpdateStrategy.IMMEDIATE}
 MANUAL: dict[str, Any] = {"strategy": UpdateStrategy.MANUAL}
 
@@ -96,6 +102,32 @@ def test_a_template_rolls_by_its_strategy(change: dict[str, Any], step: Step) ->
     assert decide(replace(TRADING, **change)) is step
 
 
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        pytest.param({}, False, id="a position"),
+        pytest.param({"flat": None}, False, id="unknown"),
+        pytest.param({"flat": True}, False, id="flat for a moment: its next entry may be filled by now"),
+        pytest.param(FLAT, True, id="flat for a while"),
+        pytest.param({"flat": True, "held": True}, True, id="flat and held"),
+        pytest.param({"held": True}, False, id="held with a position"),
+        pytest.param(FLAT | {"kill_under_way": True}, False, id="flat, but a kill is under way"),
+        pytest.param(FLAT | {"reporting": False}, False, id="flat as last heard, but out of reach now"),
+        pytest.param(MANUAL, False, id="Manual with a position"),
+        pytest.param(MANUAL | FLAT, True, id="Manual, flat"),
+        pytest.param(IMMEDIATE | DOWN, True, id="Immediate always"),
+    ],
+)
+def test_a_drain_may_take_the_pod_of_a_flat_grid(change: dict[str, Any], expected: bool) -> None:
+    standing = replace(TRADING, **change)
+    assert evictable(standing) is expected
+    spec = disruption_budget(REF, evictable=expected)["spec"]
+    assert spec["selector"] == {"matchLabels": {"hedgegrid.io/uid": UID}}
+    assert (spec["minAvailable"], spec["unhealthyPodEvictionPolicy"]) == (
+        (0, "AlwaysAllow") if expected else (1, "IfHealthyBudget")
+    )
+
+
 def test_the_wait_is_told_with_its_beginning_and_both_remedies() -> None:
     rollout = waiting(TRADING, None, "c0ffee", NOW)
     found = told(TRADING, rollout)
@@ -121,9 +153,17 @@ def test_the_end_of_the_wait_is_told() -> None:
     assert found.message.endswith("; it is restarted so at 2026-03-01T12:10:00Z (update.maxWaitSeconds)")
 
 
-def test_a_pod_that_is_down_is_told_not_to_get_flat_by_itself() -> None:
-    standing = replace(TRADING, **DOWN)
-    assert "the pod is down and can't get flat by itself" in told(standing, waiting(standing, None, "1", NOW)).message
+def test_when_a_drain_may_pass_is_foreseen() -> None:
+    ten = timedelta(seconds=10)
+    assert settles_in(replace(TRADING, flat=True, flat_for=SETTLED - ten)) == ten
+    assert [settles_in(found) for found in (TRADING, replace(TRADING, **FLAT))] == [None, None]
+
+
+def test_a_pod_that_is_stuck_is_told_not_to_get_flat_by_itself() -> None:
+    standing = replace(TRADING, **DOWN, pod_stuck=True)
+    assert (
+        "the pod doesn't run and can't get flat by itself" in told(standing, waiting(standing, None, "1", NOW)).message
+    )
 
 
 def test_manual_says_what_to_write() -> None:
@@ -140,9 +180,6 @@ def test_immediate_says_that_it_waits_for_a_kill() -> None:
     standing = replace(TRADING, **IMMEDIATE, kill_under_way=True)
     found = told(standing, waiting(standing, None, "1", NOW))
     assert "until the kill under way has reached its end" in found.message
-
-
-REF = GridRef("default", "btc", UID)
 
 
 def built(spec: dict[str, Any] | None = None, tag: str = "1") -> Desired:

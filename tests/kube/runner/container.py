@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import signal
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -141,8 +141,15 @@ class Container:
             self._child = None
         with contextlib.suppress(asyncio.CancelledError):
             await probes
-        self._ended(Terminated.of(code, state.container_id, started_at))
+        self._ended(self._how(Terminated.of(code, state.container_id, started_at)))
         return code, clock() - began
+
+    def _how(self, ended: Terminated) -> Terminated:
+        faults = self._around.faults
+        if not faults.out_of_memory or ended.exit_code != 128 + signal.SIGKILL:
+            return ended
+        faults.out_of_memory = False
+        return replace(ended, reason="OOMKilled")
 
     def _ended(self, how: Terminated) -> None:
         self.state.current = how
@@ -210,7 +217,8 @@ class Container:
                 self._around.event("Unhealthy", f"Readiness probe failed: {why}")
 
     async def _kill_unhealthy(self, kind: str, probe: Probe, child: Child, why: str) -> None:
-        if self._stopping:  # a process that winds up may stop answering before it ends
+        # A process that winds up may stop answering before it ends; on a lost node nobody asks.
+        if self._stopping or self._around.faults.lost:
             return
         self._around.event("Unhealthy", f"{kind} probe failed: {why}")
         grace = self._around.grace_seconds if probe.grace_period is None else probe.grace_period

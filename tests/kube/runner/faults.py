@@ -31,6 +31,10 @@ class PodFaults:
     """All faults of the pods of one name."""
 
     frozen: bool = False
+    lost: bool = False
+    """Its node is gone: nothing is reported, probed, stopped or removed any more. (The processes are frozen, too.)"""
+    out_of_memory: bool = False
+    """The next SIGKILL counts as the kernel's, for want of memory."""
     traffic: Traffic = field(default_factory=Traffic)
 
 
@@ -60,7 +64,7 @@ class Faults:
     def heal(self, namespace: str, name: str) -> None:
         """Take all faults of this pod away."""
         faults = self.of(namespace, name)
-        faults.frozen = False
+        faults.frozen = faults.lost = faults.out_of_memory = False
         traffic = faults.traffic
         traffic.answer_delay = traffic.request_delay = 0.0
         traffic.drop_answers = traffic.refused = False

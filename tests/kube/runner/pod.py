@@ -61,10 +61,11 @@ class Pod:
         self._folder = grounds.folder / self.uid
         self._volumes = PodVolumes(lambda: self._pod, self._folder, self._listens_at, grounds.sources)
         self._path = f"/api/v1/namespaces/{self.namespace}/pods/{self.name}"
-        self._reporter = Reporter(grounds.client, self._path, self.uid, self._status)
+        self._reporter = Reporter(grounds.client, self._path, self.uid, self._status, lambda: self.faults.lost)
         self._started_at = now()
         self._something_new = asyncio.Event()
         self._grace: Grace | None = None
+        self._evicted: str | None = None
         around = self._surroundings()
         spec = pod["spec"]
         self.init = [Container(container, around) for container in spec.get("initContainers", [])]
@@ -76,6 +77,8 @@ class Pod:
         """Take a newer state of the object; one that is to be deleted is stopped."""
         before, self._pod = self._pod["metadata"], pod
         metadata = pod["metadata"]
+        if self.faults.lost:
+            return
         if "deletionTimestamp" in metadata:
             self._delete(float(metadata.get("deletionGracePeriodSeconds", 0)))
         elif any(before.get(group) != metadata.get(group) for group in ("labels", "annotations")):
@@ -92,6 +95,16 @@ class Pod:
     def nudge(self) -> None:
         """Let what waits for something look again."""
         self._something_new.set()
+
+    def evict(self, message: str) -> None:
+        """Stop everything and fail, as a kubelet does on a node that runs short of something."""
+        self._evicted = message
+        self._grounds.background.start(self._wind_up(Grace(self._pod["spec"].get("terminationGracePeriodSeconds", 30))))
+
+    def found_again(self) -> None:
+        """The node is back: what it knows outranks what was said of it meanwhile."""
+        self._reporter.again()
+        self.nudge()
 
     def vanish(self) -> None:
         """The object is gone without our doing: nothing of the pod may stay."""
@@ -152,10 +165,14 @@ class Pod:
         else:
             self._grace.at_most(seconds)
 
-    async def _stop(self, grace: Grace) -> None:
+    async def _wind_up(self, grace: Grace) -> None:
         async with asyncio.TaskGroup() as group:
             for container in [*self.init, *self.containers]:
                 group.create_task(container.stop(grace))
+        self._reporter.changed()
+
+    async def _stop(self, grace: Grace) -> None:
+        await self._wind_up(grace)
         self._life.cancel()
         self._reporting.cancel()
         await asyncio.gather(self._life, self._reporting, return_exceptions=True)
@@ -182,7 +199,10 @@ class Pod:
             pod_address=self.address if self._volumes.filled else None,
             started_at=self._started_at,
         )
-        return build_status(observed, now())
+        status = build_status(observed, now())
+        if self._evicted is None or any(container.child for container in self.containers):
+            return status
+        return status | {"phase": "Failed", "reason": "Evicted", "message": self._evicted}
 
     def _surroundings(self) -> Surroundings:
         spec = self._pod["spec"]
