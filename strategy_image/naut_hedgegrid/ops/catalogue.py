@@ -175,6 +175,11 @@ FURTHER = (
     Definition(
         "callback_errors_total", Kind.COUNTER, "Exceptions in callbacks since the process started; any stops entries"
     ),
+    _gauge(
+        "own_watch_age_seconds",
+        "Seconds since the API server last told this pod how its HedgeGrid is, or since the pod's own watch began; NaN "
+        "where there is none",
+    ),
     Definition("info", Kind.GAUGE, "Always 1: version of the strategy and mode of the grid", ("version", "mode"), ()),
 )
 """What stands beside them."""

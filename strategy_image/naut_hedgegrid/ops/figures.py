@@ -43,6 +43,7 @@ def _state(strategy: HedgeGridV1) -> Iterator[tuple[str, Values]]:
     if regime is not None:
         yield "regime", {(it.value,): float(it is regime) for it in Regime}
     yield "data_age_seconds", {(): math.nan if strategy.data_age is None else strategy.data_age}
+    yield "own_watch_age_seconds", {(): math.nan if strategy.own_object.age is None else strategy.own_object.age}
     yield "callback_errors_total", {(): float(strategy.errors)}
 
 

@@ -1,13 +1,14 @@
 """The life of a strategy process of mode sim, from its files to its exit status.
 
 Start: configuration → store → strategy → operations listening, so that a kill can be delivered as early as possible →
-node. A store that can't be opened stops entries, not the process: it can still take a kill.
+own watch → node. A store that can't be opened stops entries, not the process: it can still take a kill.
 
 Stop: gate → entries cancelled, exits kept → a flatten under way finished → operations → node → store.
 """
 
 import asyncio
 import logging
+import os
 import signal
 from contextlib import AsyncExitStack
 
@@ -16,8 +17,10 @@ from naut_hedgegrid.barfile import BarFileError
 from naut_hedgegrid.config import ConfigError, load_strategy_file, load_venue_file
 from naut_hedgegrid.engine.agreement import VenueDisagreementError
 from naut_hedgegrid.engine.node import NodeError, SimNode
+from naut_hedgegrid.ops.apiserver import ApiServer
 from naut_hedgegrid.ops.auth import ApiKeys, ApiKeysError, KeyFolder
 from naut_hedgegrid.ops.manager import OperationsError, OperationsManager
+from naut_hedgegrid.ops.own_watch import OwnWatch, place_of
 from naut_hedgegrid.ops.tls import TlsFolder, TlsFolderError
 from naut_hedgegrid.runners.identity import Identity
 from naut_hedgegrid.runners.options import Options
@@ -96,6 +99,9 @@ async def _run(options: Options, identity: Identity, stop: asyncio.Event) -> Non
         if ops is not None:
             ops.start()
             stack.push_async_callback(_stopped, ops)
+        if (watch := _own_watch(identity, strategy)) is not None:
+            watch.start()
+            stack.callback(watch.stop)
         await node.start()
         show(venue_file, path, ops, awaits_control=options.await_control)
         try:
@@ -103,6 +109,17 @@ async def _run(options: Options, identity: Identity, stop: asyncio.Event) -> Non
         finally:
             if node.running:
                 await wind_down(strategy)
+
+
+def _own_watch(identity: Identity, strategy: HedgeGridV1) -> OwnWatch | None:
+    """The watch of the pod's own HedgeGrid; None for a grid that somebody started by hand."""
+    if identity.uid is None:
+        return None
+    place = place_of(os.environ, identity.namespace, identity.name)
+    if place is None:
+        log.warning("no own watch of the HedgeGrid: not in a cluster, or HEDGEGRID_CLUSTER_DIR isn't set")
+        return None
+    return OwnWatch(strategy, ApiServer(place), identity.uid)
 
 
 async def _until_asked(stop: asyncio.Event, node: SimNode, ops: OperationsManager | None) -> None:

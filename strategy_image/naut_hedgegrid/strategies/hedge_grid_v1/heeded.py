@@ -1,4 +1,4 @@
-"""What the object asked for by the pod's own watch, as long as no document has brought it: the stronger of two, always."""
+"""What the object asked for by the pod's own watch while no document has brought it: always the stronger of two."""
 
 from typing import Self
 

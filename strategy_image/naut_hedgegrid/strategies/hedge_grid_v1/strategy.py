@@ -44,6 +44,7 @@ from naut_hedgegrid.strategies.hedge_grid_v1.figures import Figures, RiskFigure,
 from naut_hedgegrid.strategies.hedge_grid_v1.health import STORE_FAILED, Store, StoreHealth
 from naut_hedgegrid.strategies.hedge_grid_v1.inputs import checked_throttle, legs_of
 from naut_hedgegrid.strategies.hedge_grid_v1.outbox import Outbox
+from naut_hedgegrid.strategies.hedge_grid_v1.own_object import OwnObject
 from naut_hedgegrid.strategies.hedge_grid_v1.risk_monitor import RiskMonitor
 from naut_hedgegrid.strategies.hedge_grid_v1.settings import core_settings
 from naut_hedgegrid.strategies.hedge_grid_v1.switchboard import Switchboard, new_operation_id
@@ -114,6 +115,7 @@ class HedgeGridV1:
         self._telemetry: Telemetry | None = None
         self._store = StoreHealth(store, self._clock.monotonic, self._store_changed)
         self._switchboard = Switchboard(self._store, values, self._clock, self._close_gates, self.port.post)
+        self.own_object = OwnObject(self._switchboard, self._clock, self._act)
         self._outbox = Outbox(self._store, self._send, self._dropped, self.port.post)
         self._custody = Custody(
             self._core, self._switchboard, self._clock, config.risk, self._act, keeps_state=self._keeps_state
@@ -176,7 +178,7 @@ class HedgeGridV1:
             StaleDocumentError: another object's, or older than what is held.
         """
         held = self._switchboard.controls
-        after = control.with_document(held, document, self._clock.wall(), new_operation_id)
+        after = self.own_object.again(control.with_document(held, document, self._clock.wall(), new_operation_id))
         self.synced = True
         self._step(self._core.fault(NO_DOCUMENT, None))
         await self._switchboard.put(after)
