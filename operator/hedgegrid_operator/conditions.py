@@ -105,7 +105,7 @@ def _behind(held: int, generation: int) -> str:
 
 def _synced(facts: Facts) -> Finding:
     kind, report = "ControlSynced", facts.report
-    if report is not None and report.applied_generation == facts.link.overtaken > facts.controls.generation:
+    if report is not None and plan.newest(report) == facts.link.overtaken > facts.controls.generation:
         return Finding(kind, False, "Rejected", _behind(facts.link.overtaken, facts.controls.generation))
     if facts.link.refusal:
         return Finding(kind, False, "Rejected", f"the pod refuses the document: {facts.link.refusal}")

@@ -228,6 +228,9 @@ def test_a_kill_is_tried_again_for_ever_and_soon_and_the_rest_backs_off_to_a_min
 def test_an_old_view_of_the_object_is_noticed() -> None:
     assert plan.ahead(report(applied_generation=3), document(generation=2))
     assert not plan.ahead(report(applied_generation=2), document(generation=2))
+    # F48: by its own watch the pod may know more than any document has told it.
+    assert plan.ahead(report(applied_generation=2, due_generation=3), document(generation=2))
+    assert not plan.ahead(report(applied_generation=2, due_generation=3), document(generation=3))
 
 
 @pytest.mark.parametrize(
@@ -258,6 +261,13 @@ def test_an_object_behind_its_pod_only_holds_it_back_further(
     assert found.deletion is wanted.deletion
     if switch is not SHORT:
         assert plan.urgency(found, held) in {KILL, THROTTLE, HELD}
+
+
+def test_an_object_behind_its_pod_keeps_what_the_pods_own_watch_has_engaged() -> None:
+    """F45 with F48: no document has told it, and one of the pod's generation would end it."""
+    held = report(long=CLOSED, short=CLOSED, throttle=0.3, applied_generation=6, due_generation=9)
+    found = plan.restrained(document(generation=4, throttle=1), held)
+    assert (found.generation, found.kill_switch, found.throttle) == (9, BOTH, 0.3)
 
 
 def test_a_release_beside_a_lower_throttle_waits_for_a_consistent_read() -> None:

@@ -50,6 +50,7 @@ FURTHER = {
     "data_age_seconds": (),
     "order_latency_seconds": (),
     "callback_errors_total": (),
+    "own_watch_age_seconds": (),
     "regime": ("regime",),
     "info": ("version", "mode"),
     "unprotected_quantity": ("leg",),

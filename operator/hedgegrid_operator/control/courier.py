@@ -129,7 +129,7 @@ class Courier:
             rearm_latches=link.rearm_latches if link.rearm == controls.rearm else (),
             report=link.report,
         )
-        if link.report is not None and link.report.applied_generation == link.overtaken > found.generation:
+        if link.report is not None and plan.newest(link.report) == link.overtaken > found.generation:
             return plan.restrained(found, link.report)
         return found
 
@@ -219,17 +219,25 @@ class Courier:
             return False
         if link.pod_uid != pod.uid:
             return False
+        self._heard(uid, link, report, answers_document=document is not None)
+        return True
+
+    def _heard(self, uid: str, link: Link, report: ControlReport, *, answers_document: bool) -> None:
         known = link.report
         news = known is None or link.failure is not None or plan.tells(report) != plan.tells(known)
-        if document is not None:
+        if answers_document:
             news = news or link.refusal is not None
             link.accepted()
         link.heard(report)
         if known is not None and known.boot_id != report.boot_id and not report.synced:
             self.look(uid)  # restarted: it needs its document again
-        if news:
+        entry = self._cache.grid(uid)
+        behind = entry is not None and plan.ahead(report, self._document(entry.controls, link))
+        if behind and plan.newest(report) != link.overtaken:
+            # What the pod's own watch has seen is on its way to us too: nothing is told by the old object.
+            self.calm.wake(uid)
+        elif news:
             self._outside.news(uid)
-        return True
 
     async def _refused(
         self, uid: str, link: Link, document: ControlDocument | None, error: DocumentRefusedError
@@ -259,10 +267,10 @@ class Courier:
     def _compare(self, uid: str, confirmed: Entry, link: Link) -> None:
         """An object that a consistent read shows behind its pod has gone back: the store was restored."""
         report, controls = link.report, confirmed.controls
-        if report is None or report.uid != uid or (report.applied_generation or 0) <= controls.generation:
+        if report is None or report.uid not in {uid, None} or plan.newest(report) <= controls.generation:
             return
-        if link.overtaken != report.applied_generation:
-            link.overtaken = report.applied_generation or 0
+        if link.overtaken != plan.newest(report):
+            link.overtaken = plan.newest(report)
             log.warning(
                 "the object is older than what its pod holds: was the API server's store restored?",
                 extra=controls.ref.fields(generation=controls.generation, held=link.overtaken),

@@ -44,7 +44,7 @@ class Link:
     rearm_latches: tuple[str, ...] = ()
     """Latches that status showed when this rearm was first seen."""
     overtaken: int = 0
-    """Generation of the pod's document that a consistent read has proved to be above the object's: the API server's
+    """Generation that the pod knows of and that a consistent read has proved to be above the object's: the API server's
     store is an older copy of itself. 0: never seen."""
     waiting_for_flat: bool = False
     """A rollout waits for a flat moment."""

@@ -96,8 +96,13 @@ def _lets_go(wanted: ControlDocument, report: ControlReport) -> bool:
 
 
 def ahead(report: ControlReport | None, wanted: ControlDocument) -> bool:
-    """Whether the pod holds a newer generation than this document's: our view of the object is old."""
-    return report is not None and report.uid == wanted.uid and (report.applied_generation or 0) > wanted.generation
+    """Whether the pod knows a newer object than this document's, by a document or by its own watch: our view is old."""
+    return report is not None and report.uid in {wanted.uid, None} and newest(report) > wanted.generation
+
+
+def newest(report: ControlReport) -> int:
+    """The newest generation that a pod knows of its object; 0: none."""
+    return max(report.applied_generation or 0, report.due_generation or 0)
 
 
 def restrained(wanted: ControlDocument, report: ControlReport) -> ControlDocument:
@@ -108,18 +113,20 @@ def restrained(wanted: ControlDocument, report: ControlReport) -> ControlDocumen
     asks for both what the pod has and what the object wants, the object's stands.
     """
     legs, desired = report.kill_switch.legs, levels_of(report.kill_switch.desired)
-    # A deletion that the pod knows of and the object no longer does goes on, too.
+    # A deletion that the pod knows of and the object no longer does goes on, too; and what its own watch has engaged.
+    own = report.due_generation is not None
+    throttle = report.throttle.effective if own else report.throttle.desired
     held = [
-        max(level, leg.level, key=_rank) if leg.source is Source.DELETION else level
+        max(level, leg.level, key=_rank) if own or leg.source is Source.DELETION else level
         for leg, level in zip((legs.long, legs.short), desired, strict=True)
     ]
     long, short = (max(pair, key=_rank) for pair in zip(wanted_levels(wanted), held, strict=True))
     both = next((switch for switch in KillSwitch if levels_of(switch) == (long, short)), wanted.kill_switch)
     return wanted.model_copy(
         update={
-            "generation": report.applied_generation or 0,
+            "generation": newest(report),
             "kill_switch": both,
-            "throttle": min(wanted.throttle, report.throttle.desired),
+            "throttle": min(wanted.throttle, throttle),
             "rearm": report.rearm,
             "rearm_latches": (),
             "risk": None,
