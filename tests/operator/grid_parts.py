@@ -181,7 +181,7 @@ class Grid:
         wait_until(lambda: self.venue().ts > start + seconds * 1e9, 30, "the market to move on")
         with self.audit() as audit:
             opened = audit.openings(int(moment.timestamp() * 1e9))
-        assert opened == []
+        assert opened == [], f"opened after {moment}: {opened}"
 
     # The pod's API.
 
