@@ -17,6 +17,7 @@ from naut_hedgegrid.strategies.hedge_grid_v1.strategy import HedgeGridV1
 from tests.strategy.fake_apiserver import OBJECT, UID, FakeApiServer, Handler, an_object
 from tests.strategy.ops_support import alone, until
 
+
 @pytest.fixture(autouse=True)
 def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(apiserver, "REQUEST_SECONDS", 1.0)
