@@ -39,7 +39,10 @@ def told(grid: Grid, holds: Callable[[dict[str, Any]], object], what: str) -> di
     """The pod's report once something holds for it."""
 
     def found() -> dict[str, Any] | None:
-        seen = report(grid)
+        try:
+            seen = report(grid)
+        except OSError:
+            return None  # it starts again
         return seen if holds(seen) else None
 
     try:
