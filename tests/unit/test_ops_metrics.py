@@ -232,6 +232,7 @@ def row(definition: Definition) -> str:
 
 
 def test_the_page_lists_every_metric_as_it_is_exported() -> None:
-    lines = PAGE.read_text().splitlines()
+    # The operator's stand in a table of their own, below.
+    lines = PAGE.read_text().partition("## The operator's metrics")[0].splitlines()
     listed = [line for line in lines if re.match(r"\| `[a-z0-9_{},]+` \| (gauge|counter|histogram) \|", line)]
     assert listed == [row(definition) for definition in CATALOGUE]
