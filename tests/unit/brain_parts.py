@@ -5,10 +5,12 @@ import contextlib
 import copy
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import timedelta
 from typing import Any, cast
 
 from hedgegrid_api.control import ControlDocument, ControlReport
 from hedgegrid_operator.brain import Brain
+from hedgegrid_operator.ca_secret import CaSecret
 from hedgegrid_operator.control.client import Failure, PodClient, PodUnreachableError
 from hedgegrid_operator.kube import ApiError, Kube
 from hedgegrid_operator.leader import Leader
@@ -63,7 +65,7 @@ class Objects:
 
     async def create(self, kind: Kind, namespace: str, manifest: Json) -> Json:
         self._ask("create", kind.plural)
-        return self.put(kind, copy.deepcopy(manifest))
+        return self.put(kind, {**copy.deepcopy(manifest), "metadata": {**manifest["metadata"], "namespace": namespace}})
 
     async def apply(self, kind: Kind, manifest: Json, subresource: str | None = None) -> Json:
         self._ask("patch", f"{kind.plural}/{subresource}" if subresource else kind.plural)
@@ -147,13 +149,16 @@ class World:
 
     def __init__(self, settings: Settings = SETTINGS) -> None:
         self.objects, self.pods, self.metrics = Objects(), Pods(), Metrics()
+        kube = cast("Kube", self.objects)
+        self.ca = CaSecret(kube, "hedgegrid-system", "ca", timedelta(days=365))
         self.brain = Brain(
             settings,
-            cast("Kube", self.objects),
+            kube,
             cast("PodClient", self.pods),
             cast("Leader", Leading()),
             self.metrics,
             b"key",
+            self.ca,
         )
 
     def grid(self, **fields: Any) -> None:
@@ -227,6 +232,9 @@ def run(story: Callable[[World], Awaitable[None]], settings: Settings = SETTINGS
 
     async def tell() -> World:
         world = World(settings)
+        await world.ca.begin()
+        await world.brain.recognize()
+        world.objects.asked.clear()
         recorder = asyncio.create_task(world.brain.recorder.run())
         try:
             await story(world)
