@@ -34,6 +34,12 @@ class Diary:
         with self._lock:
             self.patches[kind] += 1
 
+    @property
+    def lines(self) -> list[str]:
+        """All of it."""
+        with self._lock:
+            return [f"{_clock(when)} {text}" for when, text in sorted(self._lines)]
+
     def around(self, at: int | None) -> list[str]:
         """The lines about a moment; about the end where there is none."""
         with self._lock:

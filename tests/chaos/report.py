@@ -40,6 +40,8 @@ class Report:
     reached: int
     """Those that were flat by then."""
     wrong: tuple[Wrong, ...]
+    diary: tuple[str, ...]
+    """What happened when; in the file only."""
 
     @property
     def rate(self) -> float:

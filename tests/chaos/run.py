@@ -55,6 +55,7 @@ def run(cluster: Cluster, *, seed: int, minutes: float, grids: int = GRIDS, say:
             sightings=sum(len(case.sightings) for case in cases),
             held=sum(subject.held for subject in world.subjects),
             reached=sum(subject.reached for subject in world.subjects),
+            diary=tuple(diary.lines),
             wrong=tuple(Wrong(found, diary.around(found.at)) for found in wrong),
         )
 

@@ -15,7 +15,7 @@ from tests.operator.grid_parts import Field
 
 PAUSE_SECONDS = (0.2, 1.2)
 SWITCHES = ["haltEntries", "flattenLong", "flattenShort", "flattenBoth", "flattenBoth"]
-WEIGHTS = {"kill": 30, "release": 34, "throttle": 30, "rearm": 3, "levels": 2, "delete": 1}
+WEIGHTS = {"kill": 30, "release": 34, "throttle": 30, "rearm": 3, "levels": 2, "delete": 2}
 HELD = 0.5
 """Part of the kills that stand until the venue is flat, if that takes no longer than `HELD_SECONDS`."""
 HELD_SECONDS = 15.0
@@ -130,5 +130,6 @@ class Subject:
         with suppress(TimeoutError):
             wait_until(gone, GONE_SECONDS, f"{self.name} to be gone")
         if not self._end.is_set():
+            self._diary.note(f"{self.name}: gone")
             with suppress(ApiError):  # the name is still taken
                 self.begin()

@@ -45,6 +45,7 @@ def test_the_report_counts_and_tells_what_happened_around_a_violation() -> None:
         sightings=20,
         held=2,
         reached=2,
+        diary=tuple(diary.lines),
         wrong=(Wrong(Violation("orphan", "chaos-1", None, "Service x"), diary.around(None)),),
     )
     assert report.rate == 30.5
