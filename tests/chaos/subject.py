@@ -92,23 +92,26 @@ class Subject:
         if life.deleted:
             self._made_again(life)
             return
+        what = kind
         match kind:
             case "kill":
-                self._kill(life, self._dice.choice(SWITCHES))
+                what = self._dice.choice(SWITCHES)
+                self._kill(life, what)
             case "release":
                 life.patch("release", killSwitch="none")
             case "throttle":
                 value = self._dice.choice([0, 0.4, 0.7, 1])
-                life.patch(f"throttle {value}", throttle=value)
+                what = f"throttle {value}"
+                life.patch(what, throttle=value)
             case "rearm":
                 life.patch("rearm", rearm=life.rearm + 1)
             case "levels":
                 levels = self._dice.randint(3, 6)
-                life.patch(f"levels {levels}", grid={"levelsLong": levels, "levelsShort": levels})
+                what = f"levels {levels}"
+                life.patch(what, grid={"levelsLong": levels, "levelsShort": levels})
             case _:
                 life.delete()
-        generation = life.asked[-1].generation
-        self._diary.patch(kind, f"{self.name}: {life.asked[-1].what}, generation {generation}")
+        self._diary.patch(kind, f"{self.name}: {what}, generation {life.asked[-1].generation}")
 
     def _kill(self, life: Life, switch: str) -> None:
         life.patch(f"killSwitch {switch}", killSwitch=switch)
