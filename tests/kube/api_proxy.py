@@ -221,7 +221,11 @@ class ApiProxy:
                 body = await request.read()
                 headers = {name: value for name, value in request.headers.items() if name.lower() not in _HOP}
                 async with self._session.request(
-                    request.method, f"{self._cluster.api.server}{request.path_qs}", headers=headers, data=body
+                    request.method,
+                    f"{self._cluster.api.server}{request.path_qs}",
+                    headers=headers,
+                    data=body or None,
+                    skip_auto_headers=("Content-Type", "Accept", "Accept-Encoding", "User-Agent"),
                 ) as answer:
                     call.status = answer.status
                     if stop is None:

@@ -104,6 +104,12 @@ class Operator:
         return lease["spec"].get("holderIdentity") or None if lease else None
 
     @property
+    def epoch(self) -> int:
+        """In the Lease's annotation; 0 where there is none."""
+        lease = self._cluster.api.get("coordination.k8s.io/v1", "Lease", LEASE, NAMESPACE) or {"metadata": {}}
+        return int(lease["metadata"].get("annotations", {}).get("hedgegrid.io/epoch", 0))
+
+    @property
     def leading(self) -> bool:
         """Whether the newest process holds the Lease and has seen every object once."""
         return (self.holder or "").startswith(f"{self.pod_name}-") and self.probe("/readyz") == "ok"

@@ -6,15 +6,17 @@ import pytest
 
 from tests.kube import Cluster
 from tests.kube.fixtures import cluster, namespace, own_cluster, pytest_addoption, pytest_collection_finish
-from tests.operator.fleet_parts import fleet_cluster
+from tests.operator.fleet_parts import fleet, fleet_cluster, proxy
 from tests.operator.grid_parts import Field
 
 __all__ = [
     "cluster",
     "field",
+    "fleet",
     "fleet_cluster",
     "namespace",
     "own_cluster",
+    "proxy",
     "pytest_addoption",
     "pytest_collection_finish",
 ]

@@ -1,5 +1,6 @@
 """A fleet: many grids whose pods are played by the farm, in a control plane without a kubelet, and their operators."""
 
+import os
 import secrets
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +17,8 @@ from tests.kube.fixtures import UNAVAILABLE
 from tests.kube.installation import NAMESPACE, SERVICE_ACCOUNT, Operator, install
 from tests.operator.grid_parts import API, CHILDREN, EXAMPLE, QUICK, Grid, Json, condition, merged
 
+SIZE = int(os.environ.get("HEDGEGRID_TEST_FLEET", "100"))
+"""Grids; with fewer than 60 not all tests find enough of them."""
 _AT_ONCE = 8
 
 
@@ -32,6 +35,25 @@ def fleet_cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
         yield started
 
 
+@pytest.fixture(scope="session")
+def fleet(fleet_cluster: Cluster) -> Iterator["Fleet"]:
+    """A hundred grids that trade, for all tests of the run; each takes those that it changes, and its operators."""
+    found = Fleet(fleet_cluster)
+    try:
+        found.lead(found.operator("first"))
+        found.grow(SIZE)
+        yield found
+    finally:
+        found.close()
+
+
+@pytest.fixture
+def proxy(fleet_cluster: Cluster) -> Iterator[ApiProxy]:
+    """A proxy before its API server."""
+    with ApiProxy(fleet_cluster) as found:
+        yield found
+
+
 class Fleet:
     """Grids in one namespace, the farm that plays their pods, and operators that watch only them."""
 
@@ -40,6 +62,7 @@ class Fleet:
         self.namespace = f"fleet-{secrets.token_hex(4)}"
         self.grids: dict[str, Grid] = {}
         self._operators: list[Operator] = []
+        self._taken = 0
         cluster.api.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.namespace}})
         self.farm = Farm(cluster, self.namespace)
 
@@ -52,10 +75,21 @@ class Fleet:
         self._operators.append(found)
         return found
 
-    @property
-    def newest(self) -> Operator:
-        """The last one."""
-        return self._operators[-1]
+    def lead(self, operator: Operator) -> Operator:
+        """Let this one, and no other, run and lead."""
+        others = [other for other in self._operators if other is not operator]
+        self._end(others)
+        self._operators = [operator]
+        operator.start()
+        operator.wait_leading(120)
+        return operator
+
+    def take(self, count: int) -> list[str]:
+        """Names of grids that no test has changed yet."""
+        names = list(self.grids)[self._taken : self._taken + count]
+        assert len(names) == count, "the fleet is too small for its tests"
+        self._taken += count
+        return names
 
     def grow(self, count: int) -> None:
         """So many grids more; returns when all of them trade."""
@@ -124,19 +158,17 @@ class Fleet:
         listed = self.cluster.api.list("v1", "Pod", self.namespace)
         return {pod["metadata"]["name"]: pod["metadata"]["uid"] for pod in listed}
 
-    def end_operators(self) -> None:
-        """End those that run."""
-        for operator in self._operators:
+    def _end(self, operators: list[Operator]) -> None:
+        for operator in operators:
             with suppress(LookupError):
                 if operator.process.running:
                     operator.process.thaw()
                     operator.kill()
-        self._operators.clear()
         self.cluster.api.delete("coordination.k8s.io/v1", "Lease", "hedgegrid-operator", NAMESPACE)
 
     def close(self) -> None:
         """Let everything go as it is: the control plane ends soon."""
-        self.end_operators()
+        self._end(self._operators)
         self.farm.process.kill()
 
 
