@@ -19,6 +19,7 @@ from tests.operator.grid_parts import API, CHILDREN, EXAMPLE, QUICK, Grid, Json,
 
 SIZE = int(os.environ.get("HEDGEGRID_TEST_FLEET", "100"))
 """Grids; with fewer than 60 not all tests find enough of them."""
+LEASE = ("coordination.k8s.io/v1", "Lease", "hedgegrid-operator", NAMESPACE)
 _AT_ONCE = 8
 
 
@@ -144,6 +145,15 @@ class Fleet:
 
         wait_until(lambda: not missing(), timeout, f"pods to hold {what} = {value}")
 
+    def wait_fenced(self, operator: Operator) -> None:
+        """Return when every pod has the epoch that stands in the Lease."""
+
+        def fenced() -> bool:
+            held = {document["epoch"] if document else None for document in self.farm.held().values()}
+            return held == {operator.epoch}
+
+        wait_until(fenced, 120, "the pods to have the leader's epoch")
+
     def versions(self) -> Mapping[tuple[str, str], str]:
         """Resource versions of every grid and everything that was made for it, by kind and name."""
         found = {("HedgeGrid", name): grid["metadata"]["resourceVersion"] for name, grid in self.objects().items()}
@@ -164,7 +174,9 @@ class Fleet:
                 if operator.process.running:
                     operator.process.thaw()
                     operator.kill()
-        self.cluster.api.delete("coordination.k8s.io/v1", "Lease", "hedgegrid-operator", NAMESPACE)
+        if self.cluster.api.get(*LEASE) is not None:
+            # As if it had run out.
+            self.cluster.api.patch(*LEASE, {"spec": {"holderIdentity": ""}})
 
     def close(self) -> None:
         """Let everything go as it is: the control plane ends soon."""

@@ -1,23 +1,21 @@
 """Operators come, go and stand still: one writes at any time, nothing is undone, and nothing happens without need.
 
-The pods are played by the farm. HEDGEGRID_TEST_SHIPPED_TIMES=1 lets the operators run with the Lease that they ship with.
+The pods are played by the farm. HEDGEGRID_TEST_SHIPPED_TIMES=1 lets the operators run with the Lease times that ship.
 """
 
 import json
 import os
-from collections.abc import Iterator
 
 import pytest
 
 from tests.farm.server import Fault
 from tests.kube import wait_until
 from tests.kube.api_proxy import Answer, ApiProxy, Call, watches, writes
-from tests.kube.installation import NAMESPACE, Operator
-from tests.operator.fleet_parts import Fleet
+from tests.kube.installation import Operator
+from tests.operator.fleet_parts import LEASE, Fleet
 from tests.operator.grid_parts import API, condition, kill_of
 
 BOTH = "flattenBoth"
-LEASE = ("coordination.k8s.io/v1", "Lease", "hedgegrid-operator", NAMESPACE)
 TIMES = (
     {
         "HEDGEGRID_OPERATOR_LEASE_DURATION": "15",
@@ -71,7 +69,7 @@ def test_a_leader_that_stood_still_ends_without_a_write(fleet: Fleet, proxy: Api
     fleet.farm.afflict([dead], Fault.NONE)
     fleet.wait_held([dead], "killSwitch", "none")
     fleet.wait_all("Ready", "Flat", [name, other])
-    fleet.wait_held(list(fleet.grids), "epoch", second.epoch)
+    fleet.wait_fenced(second)
     thawed = len(proxy.calls)
     first.process.thaw()
     assert first.process.wait(60) == 1
@@ -93,7 +91,7 @@ def test_the_next_one_takes_over_from_one_that_was_killed(fleet: Fleet, operator
     second.wait_leading(20 if TIMES else 40)
     fleet.wait_held([name])
     assert second.epoch > epoch
-    fleet.wait_held(list(fleet.grids), "epoch", second.epoch)
+    fleet.wait_fenced(second)
 
 
 def test_one_that_is_stopped_hands_over_at_once(fleet: Fleet) -> None:
@@ -118,7 +116,7 @@ def test_on_its_return_nothing_happens_if_nothing_changed(fleet: Fleet, operator
     before, held = fleet.versions(), fleet.farm.held()
     operations, documents = fleet.farm.counts()["operations"], len(fleet.farm.arrivals())
     again = fleet.lead(fleet.operator("again", proxy, **TIMES))
-    fleet.wait_held(list(fleet.grids), "epoch", again.epoch)
+    fleet.wait_fenced(again)
     wait_until(lambda: resynced(proxy, 3), 60, "three LISTs")
     assert fleet.versions() == before
     assert [call.path for call in proxy.calls if writes(call) and call.path.endswith("/status")] == []
@@ -179,7 +177,7 @@ def test_a_new_leader_with_an_old_list_undoes_no_kill(fleet: Fleet, operator: Op
     proxy.freeze(watches)
     proxy.answer(Answer(200, json.dumps(old).encode()), lists)
     second = fleet.lead(fleet.operator("second", proxy, **TIMES))
-    fleet.wait_held(list(fleet.grids), "epoch", second.epoch)
+    fleet.wait_fenced(second)
     fleet.wait_held([name])
     assert {arrival.kill_switch for arrival in fleet.farm.arrivals(documents) if arrival.pod == pod} == {BOTH}
     fleet.wait_all("Ready", "Flat", [name])
@@ -214,7 +212,7 @@ def test_a_lease_deleted_under_its_leader_costs_nothing(fleet: Fleet, operator: 
 def test_a_lower_epoch_in_the_lease_is_raised_above_the_pods(fleet: Fleet, operator: Operator) -> None:
     """F45, as after a restore of etcd: an epoch from before, and a start in this moment."""
     (name,) = fleet.take(1)
-    fleet.wait_held(list(fleet.grids), "epoch", operator.epoch)
+    fleet.wait_fenced(operator)
     epoch = operator.epoch
     operator.kill()
     fleet.cluster.api.delete(*LEASE)
@@ -222,6 +220,6 @@ def test_a_lower_epoch_in_the_lease_is_raised_above_the_pods(fleet: Fleet, opera
     second = fleet.lead(fleet.operator("second", **TIMES))
     fleet.wait_held([name])
     wait_until(lambda: second.epoch > epoch, 30, "a higher epoch")
-    fleet.wait_held(list(fleet.grids), "epoch", second.epoch)
+    fleet.wait_fenced(second)
     fleet.wait_all("Ready", "Flat", [name])
     assert condition(fleet.objects()[name]["status"], "ControlSynced")["status"] == "True"

@@ -255,6 +255,21 @@ def test_a_feed_that_never_speaks_is_stale_too() -> None:
     assert "no data for 11 s" in reason
 
 
+def test_a_clock_set_back_hides_neither_silence_nor_a_frozen_price() -> None:
+    """F50: for as long as the clock was set back nothing would be old, and no price would have stood still."""
+    silent, frozen = Freshness(10), Freshness(10)
+    for second in range(3600, 3603):
+        see(silent, quote(second, str(second)))
+        see(frozen, quote(second, str(second)))
+    assert silent.check(3602 * SECOND) is None
+    reason = silent.check(5 * SECOND)
+    assert reason is not None
+    assert "the newest data is 3597 s ahead of the clock" in reason
+    for second in range(5, 58):
+        see(frozen, quote(second, "3602"))
+    assert "has not changed" in (frozen.check(57 * SECOND) or "")
+
+
 def test_stale_is_over_after_a_minute_of_quotes_without_a_bar() -> None:
     fresh = Freshness(10)
     see(fresh, quote(1))

@@ -303,7 +303,8 @@ class GridCore:
         self._set_fault(STALE_DATA, self._freshness.check(self._clock.market()))
 
     def _too_old(self, quote: Quote | None) -> bool:
-        return quote is None or self._clock.market() - quote.ts > self._settings.stale_seconds * SECOND
+        # Ahead of the clock, which was set back (F50), it is as little known how old it is.
+        return quote is None or abs(self._clock.market() - quote.ts) > self._settings.stale_seconds * SECOND
 
     def _ask_latch(self, reason: str, legs: tuple[Leg, ...], message: str) -> None:
         """Nothing more is opened from now on, though the latch has still to be stored."""

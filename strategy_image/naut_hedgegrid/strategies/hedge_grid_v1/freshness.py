@@ -33,9 +33,11 @@ class Freshness:
 
     def on_price(self, price: Decimal, ts: int) -> None:
         """A quote or a bar has come, with its mid or close."""
-        if self._newest is None or ts - self._newest > self._limit:
+        if self._newest is None or abs(ts - self._newest) > self._limit:
             self._since, self._bars = ts, 0
         self._newest = ts
+        # Of a clock that was set back (F50): what moved did so now at the latest.
+        self._moved = min(self._moved, ts)
         if price != self._price:
             self._price = price
             self._move(ts)
@@ -49,7 +51,7 @@ class Freshness:
 
     def on_other(self, name: str, ts: int) -> None:
         """Time of the newest mark price or trade, where the venue gives it apart from the quotes."""
-        if ts - self._others.get(name, ts) > self._limit:
+        if abs(ts - self._others.get(name, ts)) > self._limit:
             self._since, self._bars = ts, 0
         self._others[name] = ts
 
@@ -82,11 +84,12 @@ class Freshness:
         if self._began is None:
             self._began = now
         age = now - (self._began if self._newest is None else self._newest)
-        if age > self._limit:
-            return f"no data for {age / SECOND:.0f} s"
-        for name, newest in self._others.items():
+        for name, newest in (("data", now - age), *self._others.items()):
             if now - newest > self._limit:
                 return f"no {name} for {(now - newest) / SECOND:.0f} s"
+            if newest - now > self._limit:
+                # Nothing could be said to be old for as long as the clock was set back (F50).
+                return f"the newest {name} is {(newest - now) / SECOND:.0f} s ahead of the clock; waiting for newer"
         if self._newest is None:
             return None
         still = now - self._moved
