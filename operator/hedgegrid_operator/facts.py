@@ -111,6 +111,15 @@ class Facts:
         return plan.urgency(self.document, self.report)
 
     @property
+    def unheard(self) -> bool:
+        """Whether nothing can be said yet beyond what the status says: it is about this very pod, which a leader that
+        has just begun is calling for the first time (F19).
+        """
+        pod, link = self.pod, self.link
+        silent = link.report is None and link.failure is None and link.refusal is None
+        return pod is not None and pod.ip is not None and pod.uid == self.previous.pod_uid and silent
+
+    @property
     def no_address(self) -> str | None:
         """Why the pod can't be called at all; None: it can."""
         if self.pod is None:

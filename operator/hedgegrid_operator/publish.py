@@ -68,6 +68,8 @@ class Publisher:
             released=released,
             restarting=restarting,
         )
+        if facts.unheard:
+            return  # the pod's first answer, or that there is none, wakes us
         status = build(facts)
         self._metrics.conditions.show(ref, status.conditions)
         advice = verdict.outlook.advice if verdict.outlook else ()

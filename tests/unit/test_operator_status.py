@@ -1,5 +1,6 @@
 """What the status of a grid says, and which Events its changes are told by."""
 
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -381,3 +382,15 @@ def test_a_refused_object_and_a_held_rollout_are_told() -> None:
     held = build(facts(report(), doing=Doing.WAITING_FOR_FLAT, previous=trading))
     assert reasons(trading, held) == ["WaitingForFlat"]
     assert reasons(held, held) == []
+
+
+def test_a_new_leader_says_nothing_about_a_pod_before_its_first_answer() -> None:
+    """F19: what the status says about this very pod stands until then."""
+    told = build(facts(report()))
+    assert facts(None, previous=told).unheard
+    assert not facts(report(), previous=told).unheard
+    assert not facts(None, previous=told, pod=replace(POD, uid="another")).unheard
+    assert not facts(None, previous=told, pod=None).unheard
+    failed = Link()
+    failed.failed(Failure.TIMEOUT, "no answer within 2 s", NOW)
+    assert not facts(None, previous=told, link=failed).unheard
