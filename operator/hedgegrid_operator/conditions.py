@@ -10,6 +10,7 @@ from hedgegrid_api.text import shown
 from hedgegrid_api.types import LegState, Source
 from hedgegrid_api.v1alpha1 import EscalationAction
 from hedgegrid_operator.control import plan
+from hedgegrid_operator.control.client import Failure
 from hedgegrid_operator.control.plan import Urgency
 from hedgegrid_operator.escalation import RESTARTS_MAX
 from hedgegrid_operator.facts import Doing, Facts
@@ -73,15 +74,33 @@ def findings(facts: Facts, kill: KillSwitchStatus) -> Iterator[Finding]:
         )
 
 
+_POD_REMEDIES = {
+    PodState.CRASH_LOOP: "kubectl logs --previous tells why",
+    PodState.IMAGE_PULL_FAILED: "check spec.image and spec.imagePullSecrets",
+    PodState.UNSCHEDULABLE: "check nodes, spec.pod and the volume claim",
+    PodState.OOM_KILLED: "raise spec.pod.resources.limits.memory",
+    PodState.EVICTED: "it is made anew; see to the node, or raise spec.pod.resources.requests",
+    PodState.NODE_LOST: "see to the node; delete the pod by force only when the node is surely off",
+}
+
+
 def _pod_ready(pod: PodView | None, taken: PodView | None) -> Finding:
     if taken is not None and (pod is None or pod.state is PodState.STARTING):
         text = f"pod {taken.name} was taken away ({taken.message}); another one is on its way"
         return Finding("PodReady", False, taken.state.value, text)
     if pod is None:
-        return Finding("PodReady", False, PodState.STARTING.value, "there is no pod")
+        return Finding("PodReady", False, PodState.STARTING.value, "there is no pod yet")
     ready = pod.state is PodState.READY
     message = pod.message or ("the pod is ready" if ready else "the pod is starting")
-    return Finding("PodReady", ready, pod.state.value, message)
+    remedy = _POD_REMEDIES.get(pod.state)
+    return Finding("PodReady", ready, pod.state.value, f"{message}; {remedy}" if remedy else message)
+
+
+_CALL_REMEDIES = {
+    Failure.CONNECTION_REFUSED: "it is called again and again; look at the pod's log",
+    Failure.TIMEOUT: "it is called again and again; look at the pod, and at network policies on the way to it",
+    Failure.UNAUTHORIZED: "delete the pod, then it reads its Secret anew",
+}
 
 
 def _reachable(facts: Facts) -> Finding:
@@ -89,7 +108,8 @@ def _reachable(facts: Facts) -> Finding:
     if facts.no_address:
         return Finding(kind, False, "NoPod", facts.no_address)
     if link.failure is not None:
-        return Finding(kind, False, link.failure.value, f"the pod's control API: {link.failure_message}")
+        remedy = _CALL_REMEDIES.get(link.failure, "it is called again and again")
+        return Finding(kind, False, link.failure.value, f"the pod's control API: {link.failure_message}; {remedy}")
     if facts.report is None:
         return Finding(kind, None, "Contacted", "the pod hasn't been called yet")
     return Finding(kind, True, "Contacted", "the pod answers")
@@ -103,18 +123,33 @@ def _behind(held: int, generation: int) -> str:
     )
 
 
+def _rejected(facts: Facts) -> str | None:
+    """Why something that the object asks for isn't carried out."""
+    report = facts.report
+    if report is not None and plan.newest(report) == facts.link.overtaken > facts.controls.generation:
+        return _behind(facts.link.overtaken, facts.controls.generation)
+    if facts.link.refusal:
+        return f"the pod refuses the document: {facts.link.refusal}"
+    if facts.document.faults and plan.holds(report, facts.document):
+        return f"the pod holds what can be read of it: {'; '.join(facts.document.faults)}"
+    return None
+
+
 def _synced(facts: Facts) -> Finding:
     kind, report = "ControlSynced", facts.report
-    if report is not None and plan.newest(report) == facts.link.overtaken > facts.controls.generation:
-        return Finding(kind, False, "Rejected", _behind(facts.link.overtaken, facts.controls.generation))
-    if facts.link.refusal:
-        return Finding(kind, False, "Rejected", f"the pod refuses the document: {facts.link.refusal}")
+    if (why := _rejected(facts)) is not None:
+        return Finding(kind, False, "Rejected", why)
     if report is None:
         return Finding(kind, False, "Pending", "the pod hasn't reported since it started")
     if not report.synced:
         return Finding(kind, False, "StaleBoot", "the pod has started and waits for its document; entries are held")
     held = report.applied_generation
     if facts.urgency in {Urgency.HELD, Urgency.REFRESH} and plan.holds(report, facts.document):
+        if facts.document.faults:
+            why = "; ".join(facts.document.faults)
+            return Finding(
+                kind, False, "Rejected", f"the pod holds generation {held} but for what can't be read: {why}"
+            )
         return Finding(kind, True, "Applied", f"the pod holds generation {held}")
     return Finding(kind, False, "Pending", f"the pod holds generation {held}, {facts.controls.generation} is due")
 

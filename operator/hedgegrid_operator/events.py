@@ -129,8 +129,7 @@ def _reachability(before: HedgeGridStatus, after: HedgeGridStatus, now: datetime
         return
     was = old.status if old is not None and before.pod_uid == after.pod_uid else "Unknown"
     if new.status == "False" and (was == "True" or now - new.last_transition_time > _STARTING):
-        remedy = "look at the pod, and at network policies between it and the operator"
-        yield Note("PodUnreachable", f"{new.reason}: {new.message}; {remedy}", warning=True)
+        yield Note("PodUnreachable", f"{new.reason}: {new.message}", warning=True)
     if new.status == "True" and was == "False":
         yield Note("PodReachable", "the pod answers")
 
@@ -144,7 +143,7 @@ def _stopping(status: HedgeGridStatus) -> bool:
 
 def _standing(before: HedgeGridStatus, after: HedgeGridStatus) -> Iterator[Note]:
     for kind, reason, name in (
-        ("ControlSynced", "Rejected", "DocumentRefusedError"),
+        ("ControlSynced", "Rejected", "ControlRejected"),
         ("Progressing", "ApplyConflict", "ApplyConflict"),
     ):
         found = condition(after, kind)

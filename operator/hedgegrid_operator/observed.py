@@ -46,6 +46,7 @@ _FAULTS_MAX = 20
 _ID_MAX = 253
 _WORD_MAX = 253
 _TEXT_MAX = 1024
+_SHOWN_MAX = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +105,7 @@ def controls_of(grid: Json) -> Controls:
         throttle=throttle_of(spec),
         rearm=whole(spec.get("rearm")),
         risk=risk,
-        faults=faults,
+        faults=(*_doubts(spec), *faults),
         by=_author(items(about, "managedFields"), annotations.get(REASON_ANNOTATION)),
         paused=paused(annotations),
         orphaned=annotations.get(RELEASE_ANNOTATION) == "orphan",
@@ -115,6 +116,20 @@ def controls_of(grid: Json) -> Controls:
         escalation=wish_of(spec),
         restarts=restarts_of(control),
     )
+
+
+def _doubts(spec: Json) -> Iterator[str]:
+    """Controls whose value isn't known here, and what each counts as."""
+    values = {
+        "killSwitch": (kill_switch_of(spec).value, "one of " + ", ".join(KillSwitch)),
+        "throttle": (throttle_of(spec), "a number from 0 to 1"),
+        "rearm": (whole(spec.get("rearm")), "a whole number of at least 0"),
+    }
+    for name, (counts, allowed) in values.items():
+        value = spec.get(name, counts)
+        if value != counts or isinstance(value, bool):
+            told = shown(str(value), _SHOWN_MAX)
+            yield f"spec.{name}: {told} isn't known to this version and counts as {counts}; write {allowed}"
 
 
 def _limits(value: object) -> tuple[RiskLimits | None, tuple[str, ...]]:

@@ -28,9 +28,20 @@ def ready(facts: Facts, kill: KillSwitchStatus, known: Mapping[str, Finding]) ->
     for kind in ("PodReady", "VenueReady"):
         if known[kind].holds is not True:
             return Finding("Ready", False, known[kind].reason, known[kind].message)
-    if (told := _told_by_pod(facts.report)) is not None:
+    if (told := _throttled(facts.report) or _told_by_pod(facts.report)) is not None:
         return Finding("Ready", False, *told)
     return Finding("Ready", True, "Trading", "the grid trades as the object says")
+
+
+def _throttled(report: ControlReport | None) -> tuple[str, str] | None:
+    """That somebody has throttled the grid further than its object."""
+    if report is None or report.throttle.source is Source.SPEC or report.throttle.effective >= report.throttle.desired:
+        return None
+    acts, asked = report.throttle.effective, report.throttle.desired
+    return "EngagedByAPI", (
+        f"entries are scaled by {acts:g} through the pod's API, the object says {asked:g}; POST /throttle with 1, or "
+        "another spec.throttle, ends that"
+    )
 
 
 def _told_by_pod(report: ControlReport | None) -> tuple[str, str] | None:
