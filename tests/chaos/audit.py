@@ -11,6 +11,11 @@ from tests.chaos.evidence import Asked, Case, Latched, Sighting, Violation
 
 WIRE_NS = 50_000_000
 """An entry that is on the wire when a gate closes arrives later, and is cancelled at once."""
+LATE_WIRES = 10
+"""A ladder on the wire is ten orders, each of them as late as the machine."""
+LONGEST_WIRE_NS = 1_000_000_000
+NEAR_NS = 2_000_000_000
+"""Lateness counts for what happens so shortly before or after it."""
 
 
 def violations(case: Case) -> list[Violation]:
@@ -69,14 +74,24 @@ def opened_while_latched(case: Case) -> Iterator[Violation]:
 
 
 def _openings(case: Case, leg: Leg, since: int, until: int | None, why: str) -> Iterator[Violation]:
+    wire = _wire(case, since)
+    closed = False
     for command in case.commands:
-        opens = command.action is Action.SUBMIT and command.accepted and command.opening and command.leg is leg
-        if not opens or (until is not None and command.wall_ns >= until):
+        if command.leg is not leg or command.wall_ns <= since or (until is not None and command.wall_ns >= until):
             continue
+        # A flatten closes only when no entry is on the wire any more: what comes then was sent after it.
+        closed = closed or _market_close(command)
+        opens = command.action is Action.SUBMIT and command.accepted and command.opening
         late = _running(case, since, command.wall_ns)
-        if late > WIRE_NS:
+        if opens and (closed or late > wire):
             text = f"{command.client_order_id} opened {leg} {late / 1e9:.3f} s later, {why}"
             yield Violation("opened while engaged", case.name, command.wall_ns, text)
+
+
+def _wire(case: Case, at: int) -> int:
+    """How long something may be on the wire to the venue about that time."""
+    late = max((late for when, late in case.lateness if abs(when - at) < NEAR_NS), default=0)
+    return min(WIRE_NS + LATE_WIRES * late, LONGEST_WIRE_NS)
 
 
 def _running(case: Case, since: int, until: int) -> int:

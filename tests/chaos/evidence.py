@@ -101,6 +101,8 @@ class Case:
     latched: Sequence[Latched] = ()
     stopped: Sequence[tuple[int, int]] = field(default=())
     """From when to when the pod's process was frozen."""
+    lateness: Sequence[tuple[int, int]] = field(default=())
+    """When, and by how many ns, a short sleep on this machine took too long: everything on a wire is late then."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -119,6 +119,7 @@ class Life:
             ending=ending,
             latched=self.latched,
             stopped=self.stopped,
+            lateness=list(self._witness.lateness),
         )
 
     @property

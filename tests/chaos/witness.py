@@ -16,6 +16,8 @@ from naut_hedgegrid.venues.sim.records import LoggedCommand
 from tests.chaos.evidence import Held, Sighting
 
 LOOK_SECONDS = 0.05
+LATE_SECONDS = 0.003
+"""A sleep that takes so much too long is worth noting."""
 
 
 def sighting(at: int, controls: dict[str, Any]) -> Sighting | None:
@@ -78,6 +80,8 @@ class Witness:
         self._stores: dict[Path, Store] = {}
         self._lock = threading.Lock()
         self._end = threading.Event()
+        self.lateness: list[tuple[int, int]] = []
+        """When, and by how many ns, this thread slept too long."""
         self._thread = threading.Thread(target=self._run, name="witness", daemon=True)
         self._thread.start()
 
@@ -100,8 +104,13 @@ class Witness:
                 store.look()
 
     def _run(self) -> None:
+        slept_at = time.monotonic()
         while not self._end.wait(LOOK_SECONDS):
+            late = time.monotonic() - slept_at - LOOK_SECONDS
+            if late > LATE_SECONDS:
+                self.lateness.append((time.time_ns(), round(late * 1e9)))
             self.look()
+            slept_at = time.monotonic()
 
 
 def read_book(path: Path, after: int = 0) -> tuple[list[LoggedCommand], list[OrderFilled], Snapshot | None]:

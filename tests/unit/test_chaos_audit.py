@@ -151,6 +151,21 @@ def test_time_in_which_the_pod_was_frozen_is_no_time_on_the_wire() -> None:
     assert violations(replace(case, stopped=((round(10.11 * SECOND), round(13.11 * SECOND)),))) == []
 
 
+def test_a_machine_that_is_late_has_a_longer_wire() -> None:
+    case = replace(CLEAN, commands=(order(1, 10.3),))
+    assert kinds(case) == {"opened while engaged"}
+    late = replace(case, lateness=((10 * SECOND, 30_000_000),))
+    assert violations(late) == []
+    assert kinds(replace(late, commands=(order(1, 10.5),))) == {"opened while engaged"}
+    assert kinds(replace(case, lateness=((5 * SECOND, 30_000_000),))) == {"opened while engaged"}
+
+
+def test_what_opens_after_a_close_was_never_on_the_wire() -> None:
+    close = order(1, 10.11, side=Side.SELL, opening=False, kind=OrderKind.MARKET)
+    assert kinds(replace(CLEAN, commands=(close, order(2, 10.12)))) == {"opened while engaged"}
+    assert violations(replace(CLEAN, commands=(close, order(2, 10.12, SHORT)))) == []
+
+
 def test_a_pod_that_never_had_the_kill_is_not_said_to_have_opened_against_it() -> None:
     late = replace(CLEAN, sightings=(seen(1, 1), seen(30.1, 4, **flat("op-2"))), commands=(order(1, 15),))
     assert violations(late) == []
