@@ -21,10 +21,11 @@ from hedgegrid_operator.control import plan
 from hedgegrid_operator.control.link import Link
 from hedgegrid_operator.events import notes
 from hedgegrid_operator.facts import Doing, Facts, Progress
-from hedgegrid_operator.finalize import deletion_of, last_words, remains, stage
+from hedgegrid_operator.finalize import deletion_of, stage
 from hedgegrid_operator.finalizer import is_on
 from hedgegrid_operator.objects import HEDGE_GRID, POD, STATEFUL_SET, Json
 from hedgegrid_operator.observed import controls_of, pod_of, stateful_set_of
+from hedgegrid_operator.parting import awaited, last_words, overdue
 from hedgegrid_operator.status import build, last_known_flat, loud, previous_status, written
 from naut_hedgegrid.ops.bodies import LARGEST_BODY
 from tests.unit.operator_parts import NOW, UID, grid, report
@@ -222,7 +223,6 @@ def test_any_status_is_read_and_what_is_right_in_it_stands(found: Json) -> None:
     status = previous_status(found)
     assert previous_status({"status": written(status)}) == status
     loud(status)
-    remains(status)
     last_known_flat(None, status)
 
 
@@ -261,7 +261,9 @@ def test_any_deletion_is_read(found: Json, ran: bool, verified: bool) -> None:
     entry = Entry(found, controls)
     deletion = deletion_of(entry, ran=ran, verified=verified)
     where = stage(deletion, NOW)
-    assert last_words(entry, where, None, ran=ran)
+    assert last_words(entry, deletion, where, None)
+    assert awaited(entry, deletion.policy)
+    assert overdue(entry, None, "it waits")
 
 
 @cases(1000)
