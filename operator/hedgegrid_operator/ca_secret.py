@@ -28,7 +28,6 @@ log = logging.getLogger(__name__)
 
 _LABELS = {"app.kubernetes.io/managed-by": "hedgegrid-operator"}
 _PAUSE = 2.0
-_PASSING = frozenset({409, 429, 500, 503})
 
 
 class CaSecret:
@@ -55,22 +54,15 @@ class CaSecret:
         return self._held is not None
 
     async def begin(self) -> None:
-        """Read it, or make it; waits while the API server can't be reached.
-
-        Raises `ValueError` if the Secret holds something else, `ApiError` if it may not be used.
-        """
+        """Read it, or make it; waits as long as neither can be done."""
         while True:
             try:
                 await self._read()
-            except ApiUnreachableError as error:
-                log.warning("the certificate authority can't be read: %s", error)
-            except ApiError as error:
-                if error.status not in _PASSING:
-                    raise
-                log.warning("the certificate authority can't be read: %s", error)
+            except (ApiError, ApiUnreachableError, ValueError) as error:
+                log.warning("no certificate authority yet: %s", error)
+                await asyncio.sleep(_PAUSE)
             else:
                 return
-            await asyncio.sleep(_PAUSE)
 
     async def refresh(self) -> None:
         """Follow what was changed, put back what was damaged, renew what ends; on trouble what is held stays."""
