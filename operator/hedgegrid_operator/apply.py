@@ -37,7 +37,7 @@ from hedgegrid_operator.objects import (
 
 log = logging.getLogger(__name__)
 
-_NEVER = "1"
+NEVER = "1"
 """A resource version that no object of a cluster has."""
 LISTED = (CONFIG_MAP, SERVICE, SERVICE_ACCOUNT, ROLE, ROLE_BINDING, DISRUPTION_BUDGET)
 """Children that no watch follows: listed by label from time to time, by metadata only."""
@@ -169,7 +169,7 @@ class Children:
         No object has ever been in version 1, so one that exists is in conflict with it and stays as it is; where there
         is none, the API server makes it and takes no notice.
         """
-        new = {**manifest, "metadata": {**metadata(manifest), "resourceVersion": _NEVER}}
+        new = {**manifest, "metadata": {**metadata(manifest), "resourceVersion": NEVER}}
         try:
             return await self._kube.apply(kind, new)
         except ApiError as error:

@@ -69,7 +69,7 @@ class Provisioner:
         standing = self._revisions.standing(entry, wanted, now)
         budget = disruption_budget(ref, evictable=evictable(standing))
         await asyncio.gather(
-            self._secrets.ensure(ref),
+            self._secrets.ensure(ref, new=self._cache.stateful_set(ref.uid) is None),
             *(self._ensure(ref, kind, it, conflicts) for kind, it in wanted.others if kind is not ROLE_BINDING),
             self._ensure(ref, DISRUPTION_BUDGET, budget, conflicts),
         )

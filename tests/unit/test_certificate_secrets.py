@@ -66,8 +66,12 @@ class Secrets:
         return patch
 
     async def apply(self, _kind: object, manifest: Json) -> Json:
+        self._interfere()
         about = manifest["metadata"]
         held = self.found.get((about["namespace"], about["name"]))
+        # A version that isn't there is no conflict where nothing is there at all.
+        if held and about["resourceVersion"] != held["metadata"]["resourceVersion"]:
+            raise ApiError(409, "Conflict", "")
         if held and held["type"] != manifest["type"]:
             raise ApiError(422, "Invalid", "field is immutable")
         self.put(about["namespace"], about["name"], data_of(manifest), labels=about["labels"], type=manifest["type"])
@@ -234,6 +238,26 @@ async def test_a_certificate_is_made_once_and_read_again_after_a_while_or_a_doub
     await secrets.ensure(REF)
     assert sorted(api.reads) == [f"hedgegrid-{REF.name}-api", TLS]
     assert api.data(REF.namespace, TLS) == made
+
+
+async def test_of_a_new_grid_nothing_is_read(api: Secrets) -> None:
+    secrets = grid_secrets(api, await begun(api))
+    api.reads.clear()
+    await secrets.ensure(REF, new=True)
+    assert api.reads == []
+    made = api.data(REF.namespace, TLS)
+    secrets.doubt(REF.uid)
+    await secrets.ensure(REF, new=True)
+    assert api.data(REF.namespace, TLS) == made, "it wasn't new after all"
+
+
+@pytest.mark.parametrize("new", [True, False])
+async def test_what_somebody_puts_there_between_read_and_write_is_never_overwritten(api: Secrets, new: bool) -> None:
+    secrets = grid_secrets(api, await begun(api))
+    api.before_write = lambda: api.put(REF.namespace, TLS, {"tls.crt": b"theirs"}, labels={})
+    with pytest.raises(NameTakenError if new else ApiError):
+        await secrets.ensure_certificate(REF, new=new)
+    assert api.data(REF.namespace, TLS) == {"tls.crt": b"theirs"}
 
 
 async def test_with_another_authority_every_certificate_is_made_anew_at_once(api: Secrets) -> None:
