@@ -37,9 +37,11 @@ def tls(grid: Grid) -> dict[str, bytes]:
 
 
 def in_secret(grid: Grid) -> x509.Certificate | None:
-    """The pod's certificate, as it stands in the Secret."""
-    found = tls(grid).get("tls.crt")
-    return x509.load_pem_x509_certificate(found) if found else None
+    """The pod's certificate, as it stands in the Secret; None where it can't be read."""
+    try:
+        return x509.load_pem_x509_certificate(tls(grid).get("tls.crt", b""))
+    except ValueError:
+        return None
 
 
 def shown(grid: Grid) -> x509.Certificate:
@@ -136,14 +138,13 @@ def test_a_certificate_that_is_deleted_or_damaged_is_put_back(
     field: Field, harm: Callable[[Field, Grid], None]
 ) -> None:
     grid = field.with_positions()
-    before, old = life(grid), tls(grid)["tls.crt"]
+    before, old = life(grid), in_secret(grid)
     field.operator.kill()
     harm(field, grid)
     field.start()
 
     def good() -> bool:
-        found = tls(grid)
-        return set(found) == {"ca.crt", "tls.crt", "tls.key"} and found["tls.crt"] not in {b"", old}
+        return set(tls(grid)) == {"ca.crt", "tls.crt", "tls.key"} and in_secret(grid) not in {None, old}
 
     wait_until(good, 30, "a new certificate")
     wait_until(lambda: shown(grid) == in_secret(grid), 30, "the pod to show it")
@@ -204,7 +205,7 @@ def test_another_operator_goes_on_with_the_same_authority_and_certificates(field
     assert (bundle(field), tls(grid)["tls.crt"]) == before
 
 
-def test_a_pod_with_a_foreign_certificate_is_told_and_obeys_its_object_all_the_same(field: Field) -> None:
+def test_a_pod_with_a_foreign_certificate_is_told_and_gets_its_kill_when_it_has_its_own(field: Field) -> None:
     """Its Secret is taken for another's, so it isn't put back: what the pod shows stays foreign."""
     grid = field.with_positions()
     api, name = field.cluster.api, f"{grid.child}-tls"
@@ -219,7 +220,8 @@ def test_a_pod_with_a_foreign_certificate_is_told_and_obeys_its_object_all_the_s
     assert "no key was sent, its certificate isn't of the operator's authority" in told["message"]
     assert "TLSFailed" in grid.wait_event("PodUnreachable")
     grid.patch(killSwitch=BOTH)
-    wait_until(lambda: grid.venue().flat, 60, "flat by the pod's own watch")
+    waiting = grid.wait(lambda seen: kill_of(seen).get("state") == "Requested", "the kill to wait")
+    assert condition(waiting["status"], "ControlReachable")["reason"] == "TLSFailed"
     api.patch("v1", "Secret", name, field.namespace, {"metadata": {"labels": {"hedgegrid.io/uid": grid.uid}}})
     is_reached(grid)
     is_flat(grid)
