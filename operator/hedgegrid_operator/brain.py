@@ -15,6 +15,7 @@ from hedgegrid_operator.contention import Contention
 from hedgegrid_operator.control.client import PodClient
 from hedgegrid_operator.control.courier import Courier
 from hedgegrid_operator.desired.stateful_set import ImageDefaults
+from hedgegrid_operator.doom import Doom
 from hedgegrid_operator.escalator import Escalator
 from hedgegrid_operator.events import Recorder
 from hedgegrid_operator.farewell import Farewell
@@ -72,7 +73,7 @@ class Brain:
         self._failures: defaultdict[str, int] = defaultdict(int)
         self.cache = Cache()
         self.children = Children(kube, Contention(settings.conflict_window, settings.conflict_pause))
-        self.recorder = Recorder(kube, leader.identity)
+        self.recorder = Recorder(kube, leader.identity, settings.own_namespace)
         self.courier = Courier(
             self.cache, client, self, metrics, idle=settings.poll_interval, busy=settings.kill_poll_interval
         )
@@ -100,7 +101,6 @@ class Brain:
             self.publisher,
             finalizer,
             self.recorder,
-            own_namespace=settings.own_namespace,
         )
         self.reconciler = Reconciler(
             self.cache,
@@ -113,6 +113,7 @@ class Brain:
             Escalator(kube, self.cache, self.courier, self.publisher, metrics),
         )
         self.objects = Lane("reconcile", self._reconcile, limit=settings.workers, settle=_SETTLE)
+        self.doom = Doom(kube, self.cache, self._react)
         self.sweep = Sweep(kube, self.cache, self.children, self.recorder)
         self._recognition = Recognition(kube, self.cache, self.children, self.admission)
         self._recognized = False
@@ -180,6 +181,7 @@ class Brain:
                 self._remember(uid)
             case Change.POD:
                 self._look(uid, pod_event=True)
+                self.doom.pod_changed(uid)
                 if self.cache.pod(uid) is None:
                     self.provisioner.doubt(uid)
                     self._wake_refused()

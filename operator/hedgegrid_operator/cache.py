@@ -3,8 +3,10 @@
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import replace
+from datetime import datetime
 from enum import Enum
 
+from hedgegrid_api.deletion import intent_of, policy_of
 from hedgegrid_api.types import GROUP
 from hedgegrid_operator.desired.naming import child_name, pod_name
 from hedgegrid_operator.objects import (
@@ -68,6 +70,11 @@ def target_of(grid: Json) -> Target:
     return str(spec.get("mode")), str(section(spec, "account").get("name")), str(spec.get("instrument"))
 
 
+def _deleted(entry: Entry, at: datetime) -> Controls:
+    """The controls of a grid that is as good as deleted."""
+    return replace(entry.controls, deleted=at, deletion=intent_of(policy_of(section(entry.obj, "spec"))))
+
+
 class _Kept[View: (PodView, StatefulSetView)]:
     """Children of one kind, by namespace and name."""
 
@@ -123,6 +130,7 @@ class Cache:
         self._by_target: defaultdict[Target, set[str]] = defaultdict(set)
         self._gone: dict[str, None] = {}
         self._taken: dict[str, PodView] = {}
+        self._doomed: dict[str, datetime] = {}
 
     def grid(self, uid: str) -> Entry | None:
         """A grid, None where there is none any more."""
@@ -147,6 +155,19 @@ class Cache:
     def taken(self, uid: str) -> PodView | None:
         """The pod that was evicted or lost with its node, until the one that follows it says how it is itself."""
         return self._taken.get(uid)
+
+    def doom(self, uid: str, now: datetime) -> bool:
+        """A grid goes with its namespace, and counts as deleted from now on; False where that is known already."""
+        entry = self._grids.get(uid)
+        if entry is None or entry.controls.deleted is not None:
+            return False
+        self._doomed[uid] = now
+        entry.controls = _deleted(entry, now)
+        return True
+
+    def doomed(self, uid: str) -> bool:
+        """Whether a grid's namespace is known to be terminated."""
+        return uid in self._doomed
 
     def orphans(self) -> tuple[list[StatefulSetView], list[PodView]]:
         """StatefulSets and pods whose grid isn't there."""
@@ -221,7 +242,9 @@ class Cache:
         # Half of an object's size, and read above; of annotations only ours. (A copy: the watch holds the original.)
         about = {name: value for name, value in metadata(obj).items() if name != "managedFields"}
         about["annotations"] = {name: text for name, text in annotations_of(obj).items() if name.startswith(_OURS)}
-        self._grids[uid] = Entry({**obj, "metadata": about}, controls)
+        entry = self._grids[uid] = Entry({**obj, "metadata": about}, controls)
+        if controls.deleted is None and uid in self._doomed:
+            entry.controls = _deleted(entry, self._doomed[uid])
         if held is None:
             self._by_target[target_of(obj)].add(uid)
         return uid, Change.GRID
@@ -229,6 +252,7 @@ class Cache:
     def _drop(self, uid: str) -> bool:
         held = self._grids.pop(uid, None)
         self._taken.pop(uid, None)
+        self._doomed.pop(uid, None)
         if held is None:
             return False
         target = target_of(held.obj)

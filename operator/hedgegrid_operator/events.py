@@ -13,7 +13,7 @@ from hedgegrid_api.text import shown
 from hedgegrid_api.types import LegState
 from hedgegrid_operator.conditions import escalated_told
 from hedgegrid_operator.facts import REFUSED
-from hedgegrid_operator.kube import ApiError, ApiUnreachableError, Kube
+from hedgegrid_operator.kube import ApiError, ApiUnreachableError, Kube, terminating
 from hedgegrid_operator.objects import EVENT, HEDGE_GRID, GridRef, Json, Kind
 from hedgegrid_operator.status import condition
 from hedgegrid_operator.trips import trip_told
@@ -161,14 +161,15 @@ def _standing(before: HedgeGridStatus, after: HedgeGridStatus) -> Iterator[Note]
 class Recorder:
     """Writes Events in the background; never in the way of anything, and the same one at most every 5 minutes."""
 
-    def __init__(self, kube: Kube, instance: str) -> None:
+    def __init__(self, kube: Kube, instance: str, own_namespace: str) -> None:
         self._kube = kube
+        self._own_namespace = own_namespace
         self._instance = instance
         self._told: dict[tuple[str, str, str], float] = {}
         self._waiting: asyncio.Queue[tuple[str, Json]] = asyncio.Queue(_WAITING_MAX)
 
-    def tell(self, grid: GridRef, note: Note, *, namespace: str | None = None, kind: Kind = HEDGE_GRID) -> None:
-        """Write an Event about a grid; `namespace`: beside the operator instead of beside the grid."""
+    def tell(self, grid: GridRef, note: Note, *, kind: Kind = HEDGE_GRID) -> None:
+        """Write an Event about a grid; beside the operator, where the grid's namespace is being terminated."""
         now = asyncio.get_running_loop().time()
         key = grid.uid, note.reason, note.text
         if now - self._told.get(key, -_REPEAT_AFTER) < _REPEAT_AFTER:
@@ -178,7 +179,7 @@ class Recorder:
         self._told[key] = now
         level = logging.WARNING if note.warning else logging.INFO
         log.log(level, note.text, extra=grid.fields(event=note.reason))
-        place = namespace or grid.namespace
+        place = grid.namespace
         manifest: Json = {
             "apiVersion": EVENT.api_version,
             "kind": EVENT.kind,
@@ -190,7 +191,6 @@ class Recorder:
             "reason": note.reason,
             "type": "Warning" if note.warning else "Normal",
             "note": shown(note.text, _NOTE_MAX),
-            # An Event must lie in the namespace of what it is about, so one elsewhere is about that namespace.
             "regarding": {
                 "apiVersion": kind.api_version,
                 "kind": kind.kind,
@@ -217,5 +217,21 @@ class Recorder:
     async def _write(self, namespace: str, manifest: Json) -> None:
         try:
             await self._kube.create(EVENT, namespace, manifest)
-        except (ApiError, ApiUnreachableError) as error:
+        except ApiError as error:
+            if terminating(error, namespace) and namespace != self._own_namespace:
+                await self._write(self._own_namespace, _moved(manifest, self._own_namespace))
+                return
             log.warning("Event %s can't be written: %s", manifest["reason"], error)
+        except ApiUnreachableError as error:
+            log.warning("Event %s can't be written: %s", manifest["reason"], error)
+
+
+def _moved(manifest: Json, namespace: str) -> Json:
+    """An Event for another namespace: it has to lie in that of what it is about, so its text names the grid."""
+    about = manifest["regarding"]
+    return {
+        **manifest,
+        "metadata": {**manifest["metadata"], "namespace": namespace},
+        "note": shown(f"{about['namespace']}/{about['name']}: {manifest['note']}", _NOTE_MAX),
+        "regarding": {**about, "namespace": namespace},
+    }

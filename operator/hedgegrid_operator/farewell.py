@@ -19,7 +19,7 @@ from hedgegrid_operator.events import Note, Recorder
 from hedgegrid_operator.facts import REFUSED, Doing, Progress
 from hedgegrid_operator.finalize import Deletion, Stage, deletion_of, stage
 from hedgegrid_operator.finalizer import Finalizer, is_on
-from hedgegrid_operator.kube import ApiError
+from hedgegrid_operator.kube import ApiError, terminating
 from hedgegrid_operator.parting import LET_GO, awaited, begins, last_words, overdue, remains
 from hedgegrid_operator.provision import Provisioner
 from hedgegrid_operator.publish import Publisher
@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 
 _PAUSE = 2.0
 _REMOVING = Progress(Doing.IDLE, "the children are being removed")
+_ENDING = Progress(Doing.IDLE, "the namespace is being terminated")
 _REFUSALS = frozenset({400, 403, 422})
 _RELEASES = {
     Stage.RELEASE: "done; the children are being removed",
@@ -48,8 +49,6 @@ class Farewell:
         publisher: Publisher,
         finalizer: Finalizer,
         recorder: Recorder,
-        *,
-        own_namespace: str,
     ) -> None:
         self._cache = cache
         self._courier = courier
@@ -57,7 +56,6 @@ class Farewell:
         self._publisher = publisher
         self._finalizer = finalizer
         self._recorder = recorder
-        self._own_namespace = own_namespace
         self._verified: dict[str, tuple[LegLevel, LegLevel]] = {}
         """Levels of LONG and SHORT that were asked for and reached: nothing opens any more after that."""
 
@@ -103,6 +101,8 @@ class Farewell:
     async def _bring_back(self, entry: Entry, wanted: Desired | None, now: datetime) -> tuple[Progress, str | None]:
         """A pod that is gone is made again, held; what is in the way of that, None where nothing is."""
         ref = entry.controls.ref
+        if self._cache.doomed(ref.uid):
+            return _ENDING, self._homeless(entry)
         if wanted is None:
             there = self._is_there(ref.uid)
             told = None if there else "the spec can't be read, so no pod can be made to do it"
@@ -116,8 +116,8 @@ class Farewell:
             )
             return Progress(Doing.IDLE, "a child's name is taken"), told
         except ApiError as error:
-            if "being terminated" in str(error):
-                return Progress(Doing.IDLE, "the namespace is being terminated"), self._homeless(entry)
+            if terminating(error, ref.namespace):
+                return _ENDING, self._homeless(entry)
             if error.status not in _REFUSALS:
                 raise
             return Progress(Doing.CREATING, f"{REFUSED}: {error}", refused=True), f"{REFUSED}: {error}"
@@ -131,8 +131,7 @@ class Farewell:
             f"the namespace {ref.namespace} is being terminated and no pod can be made in it to do it "
             f"({remains(entry, past)}); {LET_GO}"
         )
-        note = Note("DeletionBlocked", f"{ref.namespace}/{ref.name}: {told}", warning=True)
-        self._recorder.tell(ref, note, namespace=self._own_namespace)
+        self._recorder.tell(ref, Note("DeletionBlocked", told, warning=True))
         return told
 
     async def _release(self, entry: Entry, verdict: Verdict, deletion: Deletion, now: datetime) -> float | None:

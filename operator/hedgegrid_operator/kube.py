@@ -72,6 +72,11 @@ class ApiError(Exception):
         return self.status == 429 or self.status >= 500
 
 
+def terminating(error: ApiError, namespace: str) -> bool:
+    """Whether something was refused because its namespace is being terminated."""
+    return error.status == 403 and f"namespace {namespace} because it is being terminated" in str(error)
+
+
 class ApiUnreachableError(Exception):
     """No answer from the API server."""
 
@@ -136,9 +141,10 @@ class Kube:
                 return
             query = {**query, "continue": about["continue"]}
 
-    async def create(self, kind: Kind, namespace: str, manifest: Json) -> Json:
-        """A new object; `ApiError` with status 409 where its name is taken."""
-        return await self._request(_Call("create", kind, kind.path(namespace), manifest, query=_MANAGED))
+    async def create(self, kind: Kind, namespace: str, manifest: Json, *, dry_run: bool = False) -> Json:
+        """A new object; `ApiError` with status 409 where its name is taken. `dry_run`: nothing is made."""
+        query = {**_MANAGED, "dryRun": "All"} if dry_run else _MANAGED
+        return await self._request(_Call("create", kind, kind.path(namespace), manifest, query=query))
 
     async def apply(self, kind: Kind, manifest: Json, subresource: str | None = None) -> Json:
         """Forced Server-Side Apply of a manifest; returns the object as it is then."""

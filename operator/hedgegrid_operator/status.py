@@ -3,7 +3,7 @@
 from hedgegrid_api.control import ControlReport
 from hedgegrid_api.status import Condition, ControlStatus, HedgeGridStatus, KillSwitchStatus, ThrottleStatus
 from hedgegrid_api.tolerance import readable
-from hedgegrid_api.types import LegLevel, LegState
+from hedgegrid_api.types import LegLevel, LegState, Source
 from hedgegrid_operator.conditions import findings
 from hedgegrid_operator.control import plan
 from hedgegrid_operator.facts import Facts
@@ -66,7 +66,11 @@ def verified_by_status(status: HedgeGridStatus, generation: int, levels: tuple[L
     """Whether a status of this generation, that of a deletion, already says that both legs have got where it asks."""
     control = status.control
     kill = control.kill_switch if control else None
-    if control is None or kill is None or kill.legs is None or (control.applied_generation or 0) < generation:
+    if control is None or kill is None or kill.legs is None:
+        return False
+    # What a deletion asked for stands; it was asked for before this generation where the whole namespace goes.
+    lasts = {kill.legs.long.source, kill.legs.short.source} == {Source.DELETION}
+    if not lasts and (control.applied_generation or 0) < generation:
         return False
     return kill.state in _ENDS and plan.carried_out(kill.legs, levels)
 

@@ -1,5 +1,6 @@
 """The stop of a strategy whose venue doesn't answer any more: it ends all the same, and says what is left."""
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -30,6 +31,30 @@ async def test_entries_go_and_exits_stay(rig: Rig, caplog: pytest.LogCaptureFixt
     assert rig.resting(Leg.LONG, opening=True) == rig.resting(Leg.SHORT, opening=True) == {}
     assert sum(rig.resting(Leg.LONG, opening=False).values()) == held
     assert caplog.messages == []
+
+
+async def test_with_a_position_the_operator_can_still_ask_for_a_flatten(rig: Rig) -> None:
+    ending = asyncio.create_task(wind_down(rig.strategy, Patience(answers=5, flatten=10), attended=True))
+    await asyncio.sleep(0)
+    rig.pump()
+    assert rig.strategy.entries_gone
+    await asyncio.sleep(0.1)
+    assert not ending.done()
+    await rig.control(1, deletion="Flatten")
+    rig.pump()
+    assert rig.position(Leg.LONG) == 0
+    ending.cancel()
+
+
+async def test_alone_or_without_a_position_nothing_is_waited_for(rig: Rig) -> None:
+    rig.strategy.halt()
+    rig.pump()
+    await asyncio.wait_for(wind_down(rig.strategy, Patience(answers=60)), 10)
+    await rig.control(1, killSwitch="flattenBoth")
+    rig.pump()
+    await rig.control(2, killSwitch="none")
+    assert not rig.strategy.holding
+    await asyncio.wait_for(wind_down(rig.strategy, Patience(answers=60), attended=True), 10)
 
 
 async def test_entries_that_can_not_be_cancelled_are_named(rig: Rig, caplog: pytest.LogCaptureFixture) -> None:

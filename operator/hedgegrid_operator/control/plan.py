@@ -72,18 +72,27 @@ def urgency(wanted: ControlDocument, report: ControlReport | None) -> Urgency:
         return Urgency.KILL if restrains else Urgency.WEAKER
     newer = (report.applied_generation or 0) < wanted.generation
     switches = tuple(zip(levels_of(wanted.kill_switch), levels_of(report.kill_switch.desired), strict=True))
-    deletes = newer and wanted.deletion is not DeletionIntent.NONE and not _lets_go(wanted, report)
+    deletes = wanted.deletion is not DeletionIntent.NONE and (newer or _lacks(wanted, report))
     opens = any(ours.rank < theirs.rank for ours, theirs in switches)
     throttles = wanted.throttle - report.throttle.desired
     # The first that applies.
     answers = {
-        Urgency.KILL: deletes or any(ours.rank > theirs.rank for ours, theirs in switches),
+        Urgency.KILL: (deletes and not _lets_go(wanted, report))
+        or any(ours.rank > theirs.rank for ours, theirs in switches),
         Urgency.THROTTLE: throttles < 0 and not opens,
         Urgency.WEAKER: opens or throttles > 0 or newer,
         Urgency.REFRESH: (report.epoch or 0) < wanted.epoch,
         Urgency.HELD: True,
     }
     return next(answer for answer, applies in answers.items() if applies)
+
+
+def _lacks(wanted: ControlDocument, report: ControlReport) -> bool:
+    """Whether the pod holds a leg back less than asked for."""
+    legs = report.kill_switch.legs
+    return any(
+        leg.level.rank < level.rank for leg, level in zip((legs.long, legs.short), wanted_levels(wanted), strict=True)
+    )
 
 
 def _lets_go(wanted: ControlDocument, report: ControlReport) -> bool:

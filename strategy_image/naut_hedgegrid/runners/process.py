@@ -108,7 +108,7 @@ async def _run(options: Options, identity: Identity, stop: asyncio.Event) -> Non
             await _until_asked(stop, node, ops)
         finally:
             if node.running:
-                await wind_down(strategy)
+                await wind_down(strategy, attended=options.await_control)
 
 
 def _own_watch(identity: Identity, strategy: HedgeGridV1) -> OwnWatch | None:

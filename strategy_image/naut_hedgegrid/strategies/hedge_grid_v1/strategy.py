@@ -380,6 +380,11 @@ class HedgeGridV1:
         return not any(self._core.ledger.entries(leg) for leg in Leg)
 
     @property
+    def holding(self) -> bool:
+        """A leg has a position."""
+        return any(self._core.ledger.positions.values())
+
+    @property
     def flattening(self) -> bool:
         """A flatten is under way."""
         return any(not loop.done for loop in self._core.loops.values())
