@@ -24,7 +24,7 @@ SETTLE_SECONDS = 0.1
 
 @dataclass(frozen=True)
 class Bare:
-    """A watch and an HTTP call, ns since the epoch."""
+    """A watch and a call over TLS, ns since the epoch."""
 
     sent: int
     answered: int

@@ -32,7 +32,7 @@ not two machines.
 * **From sending** counts from the moment at which the `PATCH` is sent, **from the answer** from its answer: the API
   server has stored it by then. Both patches change the same field of the same kind of object, by the same client, in
   turns.
-* **bare**: a process that watches one HedgeGrid and sends one HTTP request for each new generation; nothing else.
+* **bare**: a process that watches one HedgeGrid and sends one request over TLS for each new generation; nothing else.
 * **received**: a recorder in front of the pod's API, and of the bare endpoint, reads the clock when a request's head
   has been parsed. It writes after the answer, and the shipped program runs behind it.
 * **stored**: the pod has the kill on disk, by its own report. **flat**: the venue's last cancel or fill, by its book;

@@ -12,6 +12,7 @@ from tests.bench import recorded_pod
 from tests.bench.recorder import VARIABLE, Records
 from tests.kube import Cluster, wait_until
 from tests.kube.api import APPLY_PATCH
+from tests.kube.certificates import Authority
 from tests.kube.cluster import CHECKOUT
 from tests.kube.installation import Operator, install
 
@@ -55,10 +56,14 @@ class Rig:
         cluster.api.create(self.manifest(BARE, BARE_NAMESPACE))
         module, port = [sys.executable, "-m", "tests.bench.bare"], self._folder / "bare.port"
         environment = os.environ | {VARIABLE: str(arrivals)}
-        cluster.spawn([*module, "endpoint", BARE_ADDRESS, str(port)], name="bare-endpoint", env=environment)
+        authority = Authority(self._folder / "bare")
+        pair = authority.server("endpoint", [BARE_ADDRESS], []).certificate.with_suffix("")
+        endpoint = [*module, "endpoint", BARE_ADDRESS, str(port), str(pair)]
+        cluster.spawn(endpoint, name="bare-endpoint", env=environment)
         wait_until(port.exists, 30, "the bare endpoint")
-        url = f"http://{BARE_ADDRESS}:{port.read_text()}/control"
-        cluster.spawn([*module, "watch", str(cluster.kubeconfig), BARE_NAMESPACE, BARE, url], name="bare-watch")
+        url = f"https://{BARE_ADDRESS}:{port.read_text()}/control"
+        watch = [*module, "watch", str(cluster.kubeconfig), BARE_NAMESPACE, BARE, url, str(authority.certificate)]
+        cluster.spawn(watch, name="bare-watch")
         wait_until(lambda: records.arrival(1), 30, "the bare watch")
         return records
 

@@ -12,7 +12,10 @@ def why_failed(cause: OSError, name: str) -> str:
     code = cause.verify_code if isinstance(cause, ssl.SSLCertVerificationError) else None
     if not isinstance(cause, ssl.SSLCertVerificationError):
         told = getattr(cause, "reason", None) or cause
-        why = f"no TLS 1.3 is spoken there ({told}): something else listens, or a pod of an older release"
+        why = (
+            f"no TLS 1.3 is spoken there ({told}): something else listens, or a pod of release 0.1, which "
+            "update.strategy: Immediate replaces"
+        )
     elif code == _OTHER_NAME:
         why = f"its certificate isn't this grid's ({name}): another pod has the address"
     elif code == _ENDED:
