@@ -28,7 +28,7 @@ from hedgegrid_operator.objects import (
 )
 from hedgegrid_operator.observed import PodState
 from hedgegrid_operator.revisions import Revisions
-from hedgegrid_operator.rollout import Step, decide, evictable, settles_in
+from hedgegrid_operator.rollout import Standing, Step, decide, evictable, settles_in
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +67,7 @@ class Provisioner:
         ref = entry.controls.ref
         conflicts: list[str] = []
         standing = self._revisions.standing(entry, wanted, now)
-        budget = disruption_budget(ref, evictable=evictable(standing))
+        budget = self._budget(ref, standing)
         await asyncio.gather(
             self._secrets.ensure(ref, new=self._cache.stateful_set(ref.uid) is None),
             *(self._ensure(ref, kind, it, conflicts) for kind, it in wanted.others if kind is not ROLE_BINDING),
@@ -81,6 +81,16 @@ class Provisioner:
         if conflicts:
             progress = replace(progress, doing=Doing.APPLY_CONFLICT, message="; ".join(conflicts))
         return progress if progress.due or due is None else replace(progress, due=now + due)
+
+    def _budget(self, ref: GridRef, standing: Standing) -> Json:
+        """After a start, what an earlier process has said stands for the moment until the pod has been asked."""
+        link, known = (
+            self._courier.link(ref.uid),
+            self._children.applied(ref.uid, DISRUPTION_BUDGET, child_name(ref.name)),
+        )
+        if known is not None and self._cache.pod(ref.uid) is not None and link.past is None and link.failure is None:
+            return known.manifest
+        return disruption_budget(ref, evictable=evictable(standing))
 
     async def _roll(
         self, entry: Entry, wanted: Desired, now: datetime, conflicts: list[str], *, may_roll: bool

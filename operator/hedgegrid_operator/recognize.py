@@ -10,8 +10,18 @@ from hedgegrid_operator.admission import Admission
 from hedgegrid_operator.apply import LISTED, Children
 from hedgegrid_operator.cache import Cache
 from hedgegrid_operator.desired.build import Desired
+from hedgegrid_operator.desired.disruption_budget import disruption_budget
 from hedgegrid_operator.kube import Kube
-from hedgegrid_operator.objects import STATEFUL_SET, UID_LABEL, Json, Kind, labels_of, metadata
+from hedgegrid_operator.objects import (
+    DISRUPTION_BUDGET,
+    STATEFUL_SET,
+    UID_LABEL,
+    GridRef,
+    Json,
+    Kind,
+    labels_of,
+    metadata,
+)
 
 
 class Recognition:
@@ -38,12 +48,15 @@ class Recognition:
             return
         self._admission.verdict(entry)
         wanted = self._admission.wanted(entry.controls.ref.uid)
-        for manifest in _manifests(wanted, kind) if wanted else ():
+        for manifest in _manifests(wanted, kind, entry.controls.ref) if wanted else ():
             if metadata(manifest)["name"] == metadata(child).get("name"):
                 self._children.recognize(entry.controls.ref, kind, manifest, child)
 
 
-def _manifests(wanted: Desired, kind: Kind) -> list[Json]:
+def _manifests(wanted: Desired, kind: Kind, ref: GridRef) -> list[Json]:
     if kind is STATEFUL_SET:
         return [wanted.stateful_set]
+    if kind is DISRUPTION_BUDGET:
+        # Which one it has to be is known when the pod has been asked.
+        return [disruption_budget(ref, evictable=evictable) for evictable in (True, False)]
     return [manifest for found, manifest in wanted.others if found is kind]
