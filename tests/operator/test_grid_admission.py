@@ -240,7 +240,7 @@ def test_a_field_that_is_taken_again_and_again_is_a_conflict_that_names_field_an
     assert min(gaps[:2]) < 5.5 <= min(gaps[2:])
     grid.wait_condition("Progressing", "Idle")
     field.cluster.api.wait(
-        "v1", "Service", grid.child, field.namespace, lambda s: s["spec"]["publishNotReadyAddresses"]
+        "v1", "Service", grid.child, field.namespace, lambda s: s["spec"].get("publishNotReadyAddresses")
     )
     grid.wait_condition("Ready", "Trading")
 
