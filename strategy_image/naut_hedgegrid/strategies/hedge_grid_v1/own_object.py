@@ -1,6 +1,5 @@
 """The pod's own HedgeGrid as its watch sees it, beside the operator's documents: what is stronger there is engaged."""
 
-import logging
 import time
 from collections.abc import Callable
 
@@ -9,8 +8,6 @@ from naut_hedgegrid.strategies.hedge_grid_v1 import control
 from naut_hedgegrid.strategies.hedge_grid_v1.clock import Clock
 from naut_hedgegrid.strategies.hedge_grid_v1.control import Controls
 from naut_hedgegrid.strategies.hedge_grid_v1.switchboard import Switchboard, new_operation_id
-
-log = logging.getLogger(__name__)
 
 
 class OwnObject:
@@ -58,6 +55,5 @@ class OwnObject:
     def _engage(self, held: Controls, after: Controls, told: str) -> str | None:
         if after is held:
             return None
-        log.warning("engaged by the pod's own watch, for no document has brought it yet: %s", told)
         self._switchboard.put_later(after, self._act)
         return told
