@@ -4,7 +4,8 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Any
 
-from hedgegrid_operator.objects import FIELD_MANAGER, Json, Kind, as_object, instant, items, metadata, section
+from hedgegrid_api.author import instant
+from hedgegrid_operator.objects import FIELD_MANAGER, Json, Kind, as_object, items, metadata, section
 
 _ROUNDS = 3
 

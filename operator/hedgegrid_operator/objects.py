@@ -20,7 +20,6 @@ INSTALLATION_ANNOTATION = "hedgegrid.io/installation"
 ROLLOUT_ANNOTATION = "hedgegrid.io/rollout"
 TEMPLATE_ANNOTATION = "hedgegrid.io/template"
 RELEASE_ANNOTATION = "hedgegrid.io/release"
-REASON_ANNOTATION = "hedgegrid.io/reason"
 MANIFEST_ANNOTATION = "hedgegrid.io/manifest"
 EPOCH_ANNOTATION = "hedgegrid.io/epoch"
 
@@ -128,17 +127,6 @@ def packed(obj: Json) -> bytes:
 def unpacked(text: bytes) -> Json:
     """The object of such a text."""
     return as_object(json.loads(zlib.decompress(text)))
-
-
-def instant(text: object) -> datetime | None:
-    """A time of the API (RFC 3339), None where absent or not a time."""
-    if not isinstance(text, str):
-        return None
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def timestamp(moment: datetime) -> str:

@@ -13,6 +13,7 @@ from datetime import datetime
 from pydantic import ValidationError
 
 from hedgegrid_api.asked import kill_switch_of, paused, throttle_of, whole
+from hedgegrid_api.author import author_of, instant
 from hedgegrid_api.control import Author, DeletionIntent, Latch
 from hedgegrid_api.deletion import intent_of, policy_of
 from hedgegrid_api.risk import RiskLimits
@@ -21,15 +22,12 @@ from hedgegrid_api.types import KillSwitch, Source, complaints
 from hedgegrid_operator.desired.kept import config_map_of
 from hedgegrid_operator.objects import (
     INSTALLATION_ANNOTATION,
-    REASON_ANNOTATION,
     RELEASE_ANNOTATION,
     REVISION_ANNOTATION,
     UID_LABEL,
     GridRef,
     Json,
     annotations_of,
-    as_object,
-    instant,
     items,
     labels_of,
     metadata,
@@ -44,7 +42,6 @@ LATCHES_MAX = 64
 """A pod has a handful. What somebody writes into a status mustn't make a document that pods refuse for its size."""
 _FAULTS_MAX = 20
 _ID_MAX = 253
-_WORD_MAX = 253
 _TEXT_MAX = 1024
 _SHOWN_MAX = 64
 
@@ -106,7 +103,7 @@ def controls_of(grid: Json) -> Controls:
         rearm=whole(spec.get("rearm")),
         risk=risk,
         faults=(*_doubts(spec), *faults),
-        by=_author(items(about, "managedFields"), annotations.get(REASON_ANNOTATION)),
+        by=author_of(grid),
         paused=paused(annotations),
         orphaned=annotations.get(RELEASE_ANNOTATION) == "orphan",
         shown_latches=tuple(str(latch.get("id"))[:_ID_MAX] for latch in items(control, "latches")[:LATCHES_MAX]),
@@ -146,21 +143,6 @@ def _latches(listed: list[Json]) -> Iterator[Latch]:
             texts = (latch.id, latch.leg, latch.reason or "", latch.message or "")
             if latch.source in {Source.RISK, Source.API} and all(len(text) <= _TEXT_MAX for text in texts):
                 yield latch
-
-
-def _author(managed: list[Json], reason: str | None) -> Author:
-    """Who wrote the spec last."""
-    reason = None if reason is None else shown(str(reason), _TEXT_MAX)
-    newest: tuple[datetime, str] | None = None
-    for entry in managed:
-        written = instant(entry.get("time"))
-        if entry.get("subresource") or written is None or "f:spec" not in as_object(entry.get("fieldsV1")):
-            continue
-        if newest is None or written >= newest[0]:
-            newest = written, shown(str(entry.get("manager", "")), _WORD_MAX)
-    if newest is None:
-        return Author(reason=reason)
-    return Author(manager=newest[1], time=newest[0], reason=reason)
 
 
 @dataclass(frozen=True, slots=True)

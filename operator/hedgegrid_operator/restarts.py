@@ -6,9 +6,10 @@ Read without the full models, like all controls: an object of a newer schema esc
 from dataclasses import dataclass
 from datetime import datetime
 
+from hedgegrid_api.author import instant
 from hedgegrid_api.control import LARGEST
 from hedgegrid_api.v1alpha1 import Escalation, EscalationAction
-from hedgegrid_operator.objects import Json, instant, section
+from hedgegrid_operator.objects import Json, section
 
 _DEFAULT = Escalation()
 

@@ -394,13 +394,17 @@ async def test_what_it_engages_is_in_the_audit_log_and_its_age_is_known(
     server: FakeApiServer, strategy: HedgeGridV1, watch: OwnWatch
 ) -> None:
     await watching(server)
-    server.show(killSwitch="flattenBoth")
+    by_hand = {"manager": "kubectl-patch", "time": "2026-03-02T09:30:00Z", "fieldsV1": {"f:spec": {}}}
+    found = an_object(2, 101, killSwitch="flattenBoth")
+    found["metadata"] |= {"managedFields": [by_hand], "annotations": {"hedgegrid.io/reason": "a drill"}}
+    server.tell("MODIFIED", found)
+    server.state.found = found
     await engaged(strategy)
     archive = strategy.archive
     assert archive is not None
     entry = await until(lambda: next(iter(archive.audit(None, 10).result(10).items), None), "the entry")
     entry = entry.entry
-    assert (entry.operation, entry.who) == ("control", "own-watch")
+    assert (entry.operation, entry.who, entry.key, entry.why) == ("control", "kubectl-patch", "own-watch", "a drill")
     assert entry.what == "killSwitch=flattenBoth throttle=1 deletion=none of generation 2"
     assert strategy.own_object.age is not None
     assert strategy.own_object.age < 20

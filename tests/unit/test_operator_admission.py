@@ -2,13 +2,14 @@
 
 from typing import Any
 
+from hedgegrid_api.author import instant
 from hedgegrid_operator import admit as admission
 from hedgegrid_operator.admission import Admission
 from hedgegrid_operator.admit import Reason, Rival, Verdict, admit
 from hedgegrid_operator.cache import Cache
 from hedgegrid_operator.desired.stateful_set import ImageDefaults
 from hedgegrid_operator.events import notes
-from hedgegrid_operator.objects import HEDGE_GRID, GridRef, instant
+from hedgegrid_operator.objects import HEDGE_GRID, GridRef
 from hedgegrid_operator.status import build
 from tests.unit.operator_parts import NOW, SPEC, UID, grid
 from tests.unit.test_operator_status import facts

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
+from hedgegrid_api.author import instant
 from hedgegrid_operator.admit import Reason, Rival, admit
-from hedgegrid_operator.objects import GridRef, instant
+from hedgegrid_operator.objects import GridRef
 from tests.unit.operator_parts import UID, grid
 
 

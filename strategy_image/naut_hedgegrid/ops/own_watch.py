@@ -14,6 +14,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from hedgegrid_api.asked import Asked, asked_of, group
+from hedgegrid_api.author import author_of
+from hedgegrid_api.control import Author
 from naut_hedgegrid.ops.apiserver import ApiServer, ApiServerError, ExpiredError, Json, Place
 from naut_hedgegrid.ops.audit import AuditLog
 from naut_hedgegrid.ops.auth import Caller, Role
@@ -113,7 +115,8 @@ class OwnWatch:
         self._newest = asked
         self._well()
         if read or before is None or _controls(asked) != _controls(before):
-            self._hand_over(lambda: self._strategy.own_object.saw(asked))
+            author = author_of(item)
+            self._hand_over(lambda: self._strategy.own_object.saw(asked), author)
         return True
 
     def _gone(self) -> bool:
@@ -121,11 +124,11 @@ class OwnWatch:
         self._hand_over(self._strategy.own_object.gone)
         return True
 
-    def _hand_over(self, take: Callable[[], str | None]) -> None:
+    def _hand_over(self, take: Callable[[], str | None], author: Author | None = None) -> None:
         def taken() -> None:
             if not self._stopped.is_set() and (told := take()) is not None:
                 state = self._strategy.report().kill_switch.state
-                self._audit.record("control", _CALLER, what=told, result=f"engaged, kill switch {state}")
+                self._audit.record("control", _CALLER, what=told, result=f"engaged, kill switch {state}", author=author)
 
         if self._strategy.port.bound:
             self._strategy.port.post(taken)
