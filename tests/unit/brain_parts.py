@@ -162,15 +162,27 @@ class World:
         )
 
     def grid(self, **fields: Any) -> None:
-        """A grid is created, or changed."""
+        """A grid is created, or changed, and its event arrives."""
+        self.see(self.grid_object(**fields))
+
+    def see(self, obj: Json) -> None:
+        """An event of a grid arrives."""
+        self.brain.observe(HEDGE_GRID, obj)
+
+    def grid_object(self, **fields: Any) -> Json:
+        """A grid is created, or changed, and nobody has seen it yet."""
         found = self.objects.held.get((HEDGE_GRID.plural, NAMESPACE, NAME), {})
         made = grid(**fields)
         about = {**found.get("metadata", {}), **made["metadata"]}
         about["finalizers"] = ["hedgegrid.io/flatten"]
+        about["annotations"] = {
+            **found.get("metadata", {}).get("annotations", {}),
+            **made["metadata"].get("annotations", {}),
+        }
         wanted: Json = {**made, "metadata": about}
         if "status" in found:
             wanted["status"] = found["status"]
-        self.brain.observe(HEDGE_GRID, self.objects.put(HEDGE_GRID, wanted))
+        return self.objects.put(HEDGE_GRID, wanted)
 
     def pod(self, uid: str = "pod-1", **status: Any) -> None:
         """The StatefulSet makes its pod, ready unless told otherwise."""
@@ -206,12 +218,12 @@ class World:
         """How often a status was written."""
         return self.objects.asked["patch", "hedgegrids/status"]
 
-    async def trading(self, **fields: Any) -> None:
-        """A grid that trades."""
+    async def trading(self, ready: str = "Trading", **fields: Any) -> None:
+        """A grid that trades, or is ready for another reason."""
         self.grid(**fields)
         await until(lambda: ("statefulsets", NAMESPACE, f"hedgegrid-{NAME}") in self.objects.held)
         self.pod()
-        await until(lambda: self.reason("Ready") == "Trading")
+        await until(lambda: self.reason("Ready") == ready)
 
     def samples(self) -> dict[str, float]:
         """What a scrape shows."""

@@ -75,11 +75,12 @@ def urgency(wanted: ControlDocument, report: ControlReport | None) -> Urgency:
     deletes = wanted.deletion is not DeletionIntent.NONE and (newer or _lacks(wanted, report))
     opens = any(ours.rank < theirs.rank for ours, theirs in switches)
     throttles = wanted.throttle - report.throttle.desired
+    releases = wanted.rearm > report.rearm and bool(report.latches)
     # The first that applies.
     answers = {
         Urgency.KILL: (deletes and not _lets_go(wanted, report))
         or any(ours.rank > theirs.rank for ours, theirs in switches),
-        Urgency.THROTTLE: throttles < 0 and not opens,
+        Urgency.THROTTLE: throttles < 0 and not opens and not releases,
         Urgency.WEAKER: opens or throttles > 0 or newer,
         Urgency.REFRESH: (report.epoch or 0) < wanted.epoch,
         Urgency.HELD: True,
