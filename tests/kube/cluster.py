@@ -192,6 +192,14 @@ class Cluster:
         """Start it again at the same address and return when it is ready."""
         rpc.call(self.folder, "start_apiserver")
 
+    def save_store(self) -> None:
+        """Keep a copy of etcd's data; the API server is away for a moment."""
+        rpc.call(self.folder, "replace_store", by_saved=False)
+
+    def restore_store(self) -> None:
+        """Put the copy in the place of etcd's data, as after a disaster; returns when the API server is ready."""
+        rpc.call(self.folder, "replace_store", by_saved=True)
+
     def pod(self, namespace: str, name: str) -> Pod:
         """A handle on a pod, which needn't exist yet."""
         return Pod(self.folder, self.api, namespace, name)

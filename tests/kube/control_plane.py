@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 import signal
 from typing import TYPE_CHECKING
 
@@ -75,6 +76,18 @@ class ControlPlane:
         except TimeoutError:
             server.send_signal(signal.SIGKILL)
             await server.wait()
+
+    async def replace_store(self, *, by_saved: bool) -> None:
+        """Save a copy of etcd's data, or put the saved copy in its place; both daemons are started anew."""
+        await self.stop_apiserver(signal.SIGKILL)
+        etcd = self.daemons["etcd"]
+        etcd.send_signal(signal.SIGTERM)
+        await etcd.wait()
+        data, saved = self.plan.folder / "etcd", self.plan.folder / "etcd.saved"
+        source, target = (saved, data) if by_saved else (data, saved)
+        shutil.rmtree(target, ignore_errors=True)
+        shutil.copytree(source, target)
+        await self.launch_server()
 
     async def _launch(self, daemon: str, flags: list[str]) -> None:
         argv = [str(self.plan.binaries / daemon), *flags]

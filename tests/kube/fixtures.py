@@ -23,7 +23,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Have the Kubernetes programs ready before the first test: a build takes longer than a test may."""
     config = session.config
-    needed = any({"cluster", "fleet_cluster"} & {*getattr(item, "fixturenames", ())} for item in session.items)
+    needed = any(
+        {"cluster", "fleet_cluster", "fleet_of_its_own"} & {*getattr(item, "fixturenames", ())}
+        for item in session.items
+    )
     if not needed or config.option.collectonly or config.getoption("--kube-context"):
         return
     try:

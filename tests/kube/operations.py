@@ -37,6 +37,7 @@ class _Processes:
             "wait": self.wait,
             "stop_apiserver": self.stop_apiserver,
             "start_apiserver": self.start_apiserver,
+            "replace_store": self.replace_store,
         }
 
     async def ready(self) -> dict[str, Any]:
@@ -72,6 +73,12 @@ class _Processes:
     async def start_apiserver(self) -> None:
         plane = self._host.plane
         await plane.launch_apiserver()
+        if self._host.client:
+            await plane.until_served(self._host.client)
+
+    async def replace_store(self, by_saved: bool) -> None:
+        plane = self._host.plane
+        await plane.replace_store(by_saved=by_saved)
         if self._host.client:
             await plane.until_served(self._host.client)
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from hedgegrid_operator.settings import ENVIRONMENT_PREFIX, Settings
 from tests.farm import Farm
 from tests.kube import Cluster, wait_until
 from tests.kube.api_proxy import ApiProxy
@@ -20,6 +21,8 @@ from tests.operator.grid_parts import API, CHILDREN, EXAMPLE, QUICK, Grid, Json,
 SIZE = int(os.environ.get("HEDGEGRID_TEST_FLEET", "100"))
 """Grids; with fewer than 60 not all tests find enough of them."""
 LEASE = ("coordination.k8s.io/v1", "Lease", "hedgegrid-operator", NAMESPACE)
+SHIPPED = {name: str(getattr(Settings(), name.removeprefix(ENVIRONMENT_PREFIX).lower())) for name in QUICK}
+"""The times that the operator ships with, in place of the tests' quick ones."""
 _AT_ONCE = 8
 
 
@@ -84,6 +87,11 @@ class Fleet:
         operator.start()
         operator.wait_leading(120)
         return operator
+
+    @property
+    def newest(self) -> Operator:
+        """The operator that was made last."""
+        return self._operators[-1]
 
     def take(self, count: int) -> list[str]:
         """Names of grids that no test has changed yet."""

@@ -14,12 +14,11 @@ import pytest
 from tests.farm.server import Fault
 from tests.kube import Cluster, wait_until
 from tests.kube.installation import Operator
-from tests.operator.fleet_parts import Fleet
-from tests.operator.grid_parts import CHILDREN, QUICK, kill_of
+from tests.operator.fleet_parts import SHIPPED, Fleet
+from tests.operator.grid_parts import CHILDREN, kill_of
 
 BOTH = "flattenBoth"
 OUTAGE = float(os.environ.get("HEDGEGRID_TEST_OUTAGE", "0"))
-SHIPPED = dict(zip(QUICK, ("15", "10", "2", "12", "60"), strict=True))
 
 
 @pytest.fixture

@@ -12,19 +12,11 @@ from tests.farm.server import Fault
 from tests.kube import wait_until
 from tests.kube.api_proxy import Answer, ApiProxy, Call, watches, writes
 from tests.kube.installation import Operator
-from tests.operator.fleet_parts import LEASE, Fleet
+from tests.operator.fleet_parts import LEASE, SHIPPED, Fleet
 from tests.operator.grid_parts import API, condition, kill_of
 
 BOTH = "flattenBoth"
-TIMES = (
-    {
-        "HEDGEGRID_OPERATOR_LEASE_DURATION": "15",
-        "HEDGEGRID_OPERATOR_RENEW_DEADLINE": "10",
-        "HEDGEGRID_OPERATOR_RETRY_PERIOD": "2",
-    }
-    if os.environ.get("HEDGEGRID_TEST_SHIPPED_TIMES")
-    else {}
-)
+TIMES = SHIPPED if os.environ.get("HEDGEGRID_TEST_SHIPPED_TIMES") else {}
 
 
 @pytest.fixture

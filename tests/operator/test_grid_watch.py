@@ -12,15 +12,11 @@ import pytest
 from tests.kube import wait_until
 from tests.kube.api_proxy import Answer, ApiProxy, Call, watches, writes
 from tests.kube.installation import Operator
-from tests.operator.fleet_parts import Fleet
+from tests.operator.fleet_parts import SHIPPED, Fleet
 from tests.operator.grid_parts import kill_of
 
 BOTH = "flattenBoth"
-LEASE_TIMES = {
-    "HEDGEGRID_OPERATOR_LEASE_DURATION": "15",
-    "HEDGEGRID_OPERATOR_RENEW_DEADLINE": "10",
-    "HEDGEGRID_OPERATOR_RETRY_PERIOD": "2",
-}
+LEASE_TIMES = {name: value for name, value in SHIPPED.items() if not name.endswith("_INTERVAL")}
 GONE = {
     "kind": "Status",
     "apiVersion": "v1",
