@@ -126,7 +126,7 @@ def _behind(held: int, generation: int) -> str:
 def _rejected(facts: Facts) -> str | None:
     """Why something that the object asks for isn't carried out."""
     report = facts.report
-    if report is not None and plan.newest(report) == facts.link.overtaken > facts.controls.generation:
+    if report is not None and plan.newest(report) == facts.link.overtaken >= facts.controls.generation:
         return _behind(facts.link.overtaken, facts.controls.generation)
     if facts.link.refusal:
         return f"the pod refuses the document: {facts.link.refusal}"

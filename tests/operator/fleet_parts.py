@@ -24,6 +24,8 @@ LEASE = ("coordination.k8s.io/v1", "Lease", "hedgegrid-operator", NAMESPACE)
 SHIPPED = {name: str(getattr(Settings(), name.removeprefix(ENVIRONMENT_PREFIX).lower())) for name in QUICK}
 """The times that the operator ships with, in place of the tests' quick ones."""
 _AT_ONCE = 8
+_PAUSE = 0.2
+"""Seconds between two looks at the whole fleet."""
 
 
 @pytest.fixture(scope="session")
@@ -135,7 +137,7 @@ class Fleet:
 
         wanted, left = names or list(self.grids), dict[str, str]()
         try:
-            wait_until(done, timeout, f"{kind} of {len(wanted)} grids to be {reason}")
+            wait_until(done, timeout, f"{kind} of {len(wanted)} grids to be {reason}", every=_PAUSE)
         except TimeoutError as error:
             some = list(left.items())[:5]
             raise TimeoutError(
@@ -151,7 +153,7 @@ class Fleet:
             held = self.farm.held()
             return [name for name in names if (held.get(name) or {}).get(what) != value]
 
-        wait_until(lambda: not missing(), timeout, f"pods to hold {what} = {value}")
+        wait_until(lambda: not missing(), timeout, f"pods to hold {what} = {value}", every=_PAUSE)
 
     def wait_fenced(self, operator: Operator) -> None:
         """Return when every pod has the epoch that stands in the Lease."""
@@ -160,7 +162,7 @@ class Fleet:
             held = {document["epoch"] if document else None for document in self.farm.held().values()}
             return held == {operator.epoch}
 
-        wait_until(fenced, 120, "the pods to have the leader's epoch")
+        wait_until(fenced, 120, "the pods to have the leader's epoch", every=_PAUSE)
 
     def versions(self) -> Mapping[tuple[str, str], str]:
         """Resource versions of every grid and everything that was made for it, by kind and name."""

@@ -17,6 +17,7 @@ from tests.kube.installation import Operator
 from tests.operator.fleet_parts import SHIPPED, Fleet
 from tests.operator.grid_parts import CHILDREN, kill_of
 
+pytestmark = pytest.mark.timeout(600)
 BOTH = "flattenBoth"
 OUTAGE = float(os.environ.get("HEDGEGRID_TEST_OUTAGE", "0"))
 

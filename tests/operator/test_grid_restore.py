@@ -10,6 +10,7 @@ from tests.kube.installation import NAMESPACE, install
 from tests.operator.fleet_parts import Fleet
 from tests.operator.grid_parts import Field, condition
 
+pytestmark = pytest.mark.timeout(600)
 BOTH = "flattenBoth"
 
 
@@ -76,7 +77,11 @@ def test_after_a_restore_of_etcd_no_kill_is_undone_and_new_ones_work(fleet_of_it
     fleet.wait_held(["grid-0"])
     trading.patch(killSwitch="none")
     again = 0.5
-    while trading.generation <= generation:
+    while (now := trading.generation) <= generation:
+        if now == generation:
+            trading.wait(
+                lambda seen: "then change it 1 times" in condition(seen, "ControlSynced").get("message", ""), "1 to go"
+            )
         assert (fleet.farm.held()["grid-0"] or {})["killSwitch"] == BOTH
         again = round(again + 0.05, 2)
         trading.patch(throttle=again)

@@ -15,6 +15,7 @@ from tests.kube.installation import Operator
 from tests.operator.fleet_parts import SHIPPED, Fleet
 from tests.operator.grid_parts import kill_of
 
+pytestmark = pytest.mark.timeout(600)
 BOTH = "flattenBoth"
 LEASE_TIMES = {name: value for name, value in SHIPPED.items() if not name.endswith("_INTERVAL")}
 GONE = {

@@ -129,7 +129,8 @@ class Courier:
             rearm_latches=link.rearm_latches if link.rearm == controls.rearm else (),
             report=link.report,
         )
-        if link.report is not None and plan.newest(link.report) == link.overtaken > found.generation:
+        # At the same generation, too: then both have counted different changes.
+        if link.report is not None and plan.newest(link.report) == link.overtaken >= found.generation:
             return plan.restrained(found, link.report)
         return found
 
