@@ -132,7 +132,7 @@ class Courier:
         # At the same generation, too: then both have counted different changes.
         if link.report is not None and plan.newest(link.report) == link.overtaken >= found.generation:
             return plan.restrained(found, link.report)
-        return found
+        return plan.plainly(found) if link.plain else found
 
     async def _kill(self, uid: str) -> float | None:
         """Deliver a kill; called again after each failure, for ever."""
@@ -256,6 +256,9 @@ class Courier:
         )
         self._outside.news(uid)
         if error.reason == "epoch" and error.held is not None and await self._outside.outrun(error.held.epoch or 0):
+            self._send_again(uid)
+        elif error.reason == "invalid" and plan.plainly(document) != document and not link.plain:
+            link.plain = True
             self._send_again(uid)
         elif error.reason == "generation":
             confirmed = await self._outside.confirm(uid)

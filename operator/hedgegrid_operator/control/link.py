@@ -28,6 +28,8 @@ class Link:
     """Why the pod refused the newest document."""
     refusals: int = 0
     """Refusals in a row."""
+    plain: bool = False
+    """The pod is of a version that doesn't know every deletion."""
     kill_seen: datetime | None = None
     """When the kill that the pod hasn't stored yet was first seen; None: none is pending."""
     kill_seen_at: float = 0.0
@@ -83,6 +85,7 @@ class Link:
             return False
         self.pod_uid = pod_uid
         self.undelivered_since = None
+        self.plain = False
         self.accepted()
         self.heard(None)
         return True

@@ -54,6 +54,16 @@ def document(
     )
 
 
+def plainly(wanted: ControlDocument) -> ControlDocument:
+    """The same for a pod that knows no deletion but Flatten: its entries are kept out by the switch. (Not where the
+    switch closes one leg: no value of it halts the other.)
+    """
+    if wanted.deletion is not DeletionIntent.CANCEL_ORDERS or len(set(levels_of(wanted.kill_switch))) > 1:
+        return wanted
+    least = KillSwitch.HALT_ENTRIES if wanted.kill_switch is KillSwitch.NONE else wanted.kill_switch
+    return wanted.model_copy(update={"deletion": DeletionIntent.NONE, "kill_switch": least})
+
+
 def wanted_levels(wanted: ControlDocument) -> tuple[LegLevel, LegLevel]:
     """Levels of LONG and SHORT that a document asks for, by its switch or by a deletion."""
     least = LEVELS[wanted.deletion]
