@@ -121,10 +121,6 @@ def stateful_set_deleted(grid: Grid) -> None:
     grid.cluster.api.delete("apps/v1", "StatefulSet", grid.child, grid.namespace)
 
 
-def pod_deleted(grid: Grid) -> None:
-    grid.cluster.api.delete("v1", "Pod", f"{grid.child}-0", grid.namespace)
-
-
 @pytest.mark.parametrize("taken", [pod_killed, stateful_set_deleted])
 def test_what_is_taken_away_in_the_middle_of_a_flatten(field: Field, taken: Callable[[Grid], None]) -> None:
     grid = trading(field, **SLOW)
@@ -191,9 +187,7 @@ def test_an_object_deleted_before_it_was_ever_seen_leaves_nothing(field: Field) 
     grid.delete()
     grid.gone()
     field.start()
-    again = field.running(grid.name)
     assert grid.all_children() == []
-    assert again.uid != grid.uid
 
 
 def test_the_same_name_again_at_once_is_another_grid(field: Field) -> None:
@@ -206,7 +200,7 @@ def test_the_same_name_again_at_once_is_another_grid(field: Field) -> None:
     new.wait_condition("Ready", "Trading")
     assert old.all_children() == []
     only_entries_went(old)
-    assert new.venue().starting_balance == new.venue().wallet or new.venue().last_trade_id > 0
+    assert min(command.wall_ns for command in new.commands()) > max(command.wall_ns for command in old.commands())
     assert {child["metadata"]["labels"]["hedgegrid.io/uid"] for child in new.children(kind="Pod")} == {new.uid}
 
 

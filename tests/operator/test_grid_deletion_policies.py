@@ -114,13 +114,3 @@ def test_after_its_time_it_blocks_says_so_and_can_be_let_go(field: Field, deleti
     grid.gone()
     assert missed in grid.wait_event("Deleted")
     assert all(positions(grid).values())
-
-
-def test_without_a_time_out_it_waits_on(field: Field) -> None:
-    grid = trading(field, deletion={"policy": "Flatten", "timeoutSeconds": 0, "onTimeout": "Orphan"})
-    grid.pod.refuse()
-    grid.delete()
-    grid.wait_event("Deleting")
-    grid.pod.heal()
-    last_words(grid)
-    closed_once(grid)

@@ -18,7 +18,7 @@ from tests.operator.grid_parts import Field, Grid, kill_of
 
 ALL = os.environ.get("HEDGEGRID_DELETION_STEPS") == "all"
 SEED = int(os.environ.get("HEDGEGRID_DELETION_SEED") or random.randrange(10**6))
-SAMPLES = {"Flatten": 2, "CancelOrders": 1}
+SAMPLES = {"Flatten": 1, "CancelOrders": 1}
 
 
 @pytest.fixture(scope="module")
