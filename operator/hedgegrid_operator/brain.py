@@ -308,7 +308,6 @@ class Brain:
 
     async def _check_children(self) -> None:
         await self.ca.refresh()
-        await self.overlap.settle()
         stale, left = await self.resync.children()
         for uid in stale:
             self._wake(uid)
@@ -325,6 +324,8 @@ class Brain:
             if self.secrets.due(uid) or uid in self.reconciler.refused:
                 # Secrets are read one by one, spread over the time until the next check.
                 self.objects.wake_within(uid, random.uniform(0, self._settings.children_interval / 2))
+        # Last: pods that don't answer take their time.
+        await self.overlap.settle()
 
     def wake_all(self) -> None:
         """Look at every grid."""

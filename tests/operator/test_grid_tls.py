@@ -152,6 +152,21 @@ def test_a_certificate_that_is_deleted_or_damaged_is_put_back(
     assert life(grid) == before, "the pod was restarted"
 
 
+def test_a_paused_grids_certificate_is_kept_valid_for_its_kill(field: Field) -> None:
+    """The annotation stops apply, never a kill: and that needs a certificate."""
+    grid = field.with_positions()
+    grid.annotate(reconcile="disabled")
+    grid.wait(lambda seen: condition(seen, "Paused"), "the pause")
+    field.cluster.api.delete("v1", "Secret", CA, NAMESPACE)
+    wait_until(
+        lambda: (found := bundle(field)) and is_by(in_secret(grid), found[0]), 40, "a certificate by the new one"
+    )
+    wait_until(lambda: len(bundle(field)) == 1, 60, "the old one to go")
+    grid.patch(killSwitch=BOTH)
+    is_flat(grid)
+    grid.annotate(reconcile=None)
+
+
 def test_an_authority_is_renewed_with_an_overlap_while_a_grid_trades(field: Field) -> None:
     """Old and new are trusted, certificates move to the new one, the old one goes; no restart, no lost kill."""
     grid = field.with_positions()
