@@ -10,9 +10,11 @@ from typing import Any
 from hedgegrid_api.types import KillSwitch, LegLevel
 from tests.chaos.evidence import Asked, Case, Ending, Latched, asked_levels
 from tests.chaos.witness import Store, Witness, read_book
-from tests.kube import wait_until
+from tests.kube import HostError, wait_until
 from tests.operator.grid_parts import API, Field, Grid, Json, condition, kill_of
 
+WORDS = 1500
+"""Characters of a pod's log."""
 DONE = {LegLevel.HALTED: {"Halted", "Flat"}, LegLevel.FLAT: {"Flat"}}
 
 
@@ -101,9 +103,16 @@ class Life:
             self.store = self._witness.watch(folder / f"{self.grid.uid}.sqlite")
 
     def rest(self, seconds: float) -> Ending:
-        """Wait until nothing moves any more. Raises TimeoutError."""
+        """Wait until nothing moves any more. Raises TimeoutError, with the state and the last words of its pod."""
         self.settle()
-        return self._gone(seconds) if self.deleted else self._reached(seconds)
+        try:
+            return self._gone(seconds) if self.deleted else self._reached(seconds)
+        except TimeoutError as error:
+            pod = self.grid.pod
+            with suppress(HostError):
+                error.add_note(f"pod: {(pod.get() or {}).get('status')}\n{pod.log()[-WORDS:]}")
+                error.add_note(f"its run before: {pod.log(previous=True)[-WORDS:]}")
+            raise
 
     def case(self, ending: Ending, after: int = 0) -> Case:
         """The evidence, with the order log after a sequence number."""

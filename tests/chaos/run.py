@@ -67,7 +67,9 @@ def _judged(world: World) -> tuple[list[Case], list[Violation]]:
         try:
             ending = life.rest(REST_SECONDS)
         except TimeoutError as error:
-            wrong.append(Violation("no rest", life.grid.name, None, str(error)))
+            wrong.append(
+                Violation("no rest", life.grid.name, None, "\n".join([str(error), *getattr(error, "__notes__", [])]))
+            )
             ending = None
         world.witness.look()
         case = life.case(ending or Ending(gone=False))
