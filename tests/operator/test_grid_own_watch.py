@@ -3,6 +3,7 @@
 "Nothing opened" is read from the venue's own order log, by time of arrival.
 """
 
+import urllib.request
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -170,6 +171,13 @@ def test_an_object_that_is_gone_by_force_halts_entries_until_a_new_operator_take
     again = field.running(grid.name)
     assert again.uid != grid.uid
     assert report(again)["killSwitch"]["effective"] == "none"
+
+
+def test_the_pod_tells_how_long_ago_it_heard_of_its_object(grid: Grid) -> None:
+    with urllib.request.urlopen(f"http://{grid.pod.address}:9090/metrics", timeout=10) as answer:
+        lines = answer.read().decode().splitlines()
+    (age,) = [line.rpartition(" ")[2] for line in lines if line.startswith("hedgegrid_own_watch_age_seconds{")]
+    assert 0 <= float(age) < 120
 
 
 def test_the_pods_account_reads_its_own_object_and_nothing_else(field: Field, grid: Grid) -> None:
