@@ -13,6 +13,7 @@ from hedgegrid_api.control import (
     ResumeRequest,
     ThrottleRequest,
 )
+from hedgegrid_api.types import Source
 from naut_hedgegrid.ops.answers import Flattened, Throttled
 from naut_hedgegrid.ops.audit import AuditLog
 from naut_hedgegrid.ops.auth import Caller
@@ -80,7 +81,9 @@ class Operations:
         effective = (await self._strategy.scale(wanted.throttle)).throttle
         acts = f"{effective.effective:g} acts, from {effective.source}"
         self._audit.record("throttle", caller, what=f"{wanted.throttle:g}", result=acts)
-        return Throttled(throttle=wanted.throttle, effective=effective.effective, source=effective.source)
+        # A report of our own always names one; only another version's may be one that isn't known here.
+        source = effective.source or Source.SPEC
+        return Throttled(throttle=wanted.throttle, effective=effective.effective, source=source)
 
     async def resume(self, wanted: ResumeRequest, caller: Caller) -> Response:
         """Release a latch."""
