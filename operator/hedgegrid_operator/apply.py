@@ -112,6 +112,10 @@ class Children:
         self._applied.pop(uid, None)
         self._contention.forget(uid)
 
+    def disputed(self, uid: str, kind: Kind, name: str) -> str | None:
+        """The conflict about a child that stands as it should, for the moment."""
+        return self._contention.told(uid, kind, name, asyncio.get_running_loop().time())
+
     async def ensure(self, grid: GridRef, kind: Kind, manifest: Json) -> Json | None:
         """Apply a child unless it stands as applied; the object as it is then, None when nothing was to be done.
 
@@ -196,10 +200,12 @@ class Children:
         if self._contention.put_back(grid.uid, kind, name, asyncio.get_running_loop().time()):
             return
         field, manager = taken_field(found, manifest) if found else ("the whole object", "?")
-        raise ApplyConflictError(
+        told = (
             f"{kind.kind} {name}: {field} is changed again and again by {manager}; stop it, or set the annotation "
             f"hedgegrid.io/reconcile to disabled; it is put back every {self._contention.pause:g} s"
         )
+        self._contention.tell(grid.uid, kind, name, told)
+        raise ApplyConflictError(told)
 
 
 def stamped(manifest: Json, text: bytes) -> Json:

@@ -20,6 +20,7 @@ class ApplyConflictError(Exception):
 class _Rounds:
     times: deque[float]
     slow: bool = False
+    told: str = ""
 
 
 class Contention:
@@ -43,6 +44,17 @@ class Contention:
             return False
         rounds.times.append(now)
         return True
+
+    def tell(self, uid: str, kind: Kind, name: str, told: str) -> None:
+        """What is said of a child that isn't put back now."""
+        self._rounds[uid, kind.kind, name].told = told
+
+    def told(self, uid: str, kind: Kind, name: str, now: float) -> str | None:
+        """What is still said of one that was put back again: until it has been left alone for a pause."""
+        rounds = self._rounds.get((uid, kind.kind, name))
+        if rounds is None or not rounds.slow or now - rounds.times[-1] >= self.pause:
+            return None
+        return rounds.told or None
 
     def forget(self, uid: str) -> None:
         """The grid is gone."""

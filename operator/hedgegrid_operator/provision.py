@@ -25,6 +25,7 @@ from hedgegrid_operator.objects import (
     GridRef,
     Json,
     Kind,
+    metadata,
 )
 from hedgegrid_operator.observed import PodState
 from hedgegrid_operator.revisions import Revisions
@@ -143,6 +144,8 @@ class Provisioner:
         except ApplyConflictError as conflict:
             conflicts.append(str(conflict))
             return
+        if (told := self._children.disputed(ref.uid, kind, str(metadata(manifest)["name"]))) is not None:
+            conflicts.append(told)
         if obj is not None and kind is STATEFUL_SET:
             self._observe(kind, obj)
 

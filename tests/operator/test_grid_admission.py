@@ -231,9 +231,13 @@ def test_a_field_that_is_taken_again_and_again_is_a_conflict_that_names_field_an
         assert "it is put back every 6 s" in told
         assert grid.wait_event("ApplyConflict") == told
         assert condition((grid.get() or {})["status"], "Ready")["reason"] == "ApplyConflict"
+        since = condition((grid.get() or {})["status"], "Ready")["lastTransitionTime"]
         wait_until(lambda: len(_put_back(patient.events())) >= began + 5, 60, "five times in all")
         # Every one of them was taken again, and the grid traded all the while.
         assert len(taken) >= 5
+        # Put back for a moment is no end of it: the condition doesn't come and go.
+        ready = condition((grid.get() or {})["status"], "Ready")
+        assert (ready["reason"], ready["lastTransitionTime"]) == ("ApplyConflict", since)
         times = [moment(event["time"]) for event in _put_back(patient.events())[began : began + 5]]
     gaps = [(later - earlier).total_seconds() for earlier, later in pairwise(times)]
     # Three when they are seen, the others after a pause each. (The log is written a moment after the decision.)

@@ -189,6 +189,18 @@ def test_what_is_taken_back_again_and_again_is_put_back_more_slowly() -> None:
     assert contention.put_back("another", SERVICE, "btc", 40)
 
 
+def test_a_conflict_is_told_until_the_child_has_been_left_alone_for_a_pause() -> None:
+    contention = Contention(window=600, pause=60)
+    for at in (0, 1, 2):
+        assert contention.put_back(UID, SERVICE, "btc", at)
+        assert contention.told(UID, SERVICE, "btc", at) is None
+    assert not contention.put_back(UID, SERVICE, "btc", 3)
+    contention.tell(UID, SERVICE, "btc", "somebody takes it")
+    assert contention.put_back(UID, SERVICE, "btc", 62)
+    # It stands as it should, for the moment.
+    assert [contention.told(UID, SERVICE, "btc", at) for at in (62, 121, 122)] == ["somebody takes it"] * 2 + [None]
+
+
 def test_who_takes_a_field_is_named() -> None:
     mine = {"manager": "hedgegrid-operator", "time": "2026-03-01T12:00:00Z", "fieldsV1": {"f:spec": {"f:replicas": {}}}}
     theirs = {"manager": "autoscaler", "time": "2026-03-01T12:01:00Z", "fieldsV1": {"f:spec": {"f:replicas": {}}}}
