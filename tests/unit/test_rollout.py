@@ -1,6 +1,8 @@
 """F17: when a changed template may restart the pod, what is told meanwhile, how the running revision is kept."""
 
+import base64
 import copy
+import zlib
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -233,6 +235,13 @@ def test_a_template_that_somebody_touched_counts_as_unknown(text: str | None) ->
     else:
         another = built(tag="9").stateful_set["metadata"]["annotations"]["hedgegrid.io/template"]
         annotations["hedgegrid.io/template"] = another if text.startswith("the template") else text
+    assert kept(stored) is None
+
+
+def test_a_template_that_unpacks_without_end_is_cut_off_and_unknown() -> None:
+    stored = as_stored(built())
+    bomb = base64.b64encode(zlib.compress(b'{"a":"' + b"a" * 20_000_000 + b'"}')).decode()
+    stored["metadata"]["annotations"]["hedgegrid.io/template"] = bomb
     assert kept(stored) is None
 
 

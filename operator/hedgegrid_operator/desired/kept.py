@@ -27,6 +27,8 @@ CONFIG_VOLUME = "hedgegrid-config"
 """Name of the pod's volume with the configuration."""
 _LARGEST = 100_000
 """Characters. An object's annotations may be 256 KiB together; a template beyond this isn't kept."""
+_UNPACKED_MAX = 4 * 1024 * 1024
+"""Bytes. An object is smaller than that; whoever may write the annotation could make it unpack to gigabytes."""
 
 
 def revision_of_template(template: Json) -> str:
@@ -45,7 +47,8 @@ def kept(stateful_set: Json) -> Json | None:
     """The template that was applied, from a StatefulSet as it is now; None where it isn't known."""
     annotations = annotations_of(stateful_set)
     try:
-        text = zlib.decompress(base64.b64decode(annotations.get(TEMPLATE_ANNOTATION, ""), validate=True))
+        data = base64.b64decode(annotations.get(TEMPLATE_ANNOTATION, ""), validate=True)
+        text = zlib.decompressobj().decompress(data, _UNPACKED_MAX)
         template = as_object(json.loads(text))
     except (ValueError, binascii.Error, zlib.error):
         return None
