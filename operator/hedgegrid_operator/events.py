@@ -12,6 +12,7 @@ from hedgegrid_api.status import ControlStatus, HedgeGridStatus, KillSwitchStatu
 from hedgegrid_api.text import shown
 from hedgegrid_api.types import LegState
 from hedgegrid_operator.conditions import escalated_told
+from hedgegrid_operator.event_budget import EventBudget
 from hedgegrid_operator.facts import REFUSED
 from hedgegrid_operator.kube import ApiError, ApiUnreachableError, Kube, terminating
 from hedgegrid_operator.objects import EVENT, HEDGE_GRID, GridRef, Json, Kind
@@ -166,6 +167,7 @@ class Recorder:
         self._own_namespace = own_namespace
         self._instance = instance
         self._told: dict[tuple[str, str, str], float] = {}
+        self._budget = EventBudget()
         self._waiting: asyncio.Queue[tuple[str, Json]] = asyncio.Queue(_WAITING_MAX)
 
     def tell(self, grid: GridRef, note: Note, *, kind: Kind = HEDGE_GRID) -> None:
@@ -173,6 +175,9 @@ class Recorder:
         now = asyncio.get_running_loop().time()
         key = grid.uid, note.reason, note.text
         if now - self._told.get(key, -_REPEAT_AFTER) < _REPEAT_AFTER:
+            return
+        if not self._budget.take(grid.uid, now, warning=note.warning):
+            log.debug("Event left out, this grid has told too much lately", extra=grid.fields(event=note.reason))
             return
         if len(self._told) > 10 * _WAITING_MAX:
             self._told = {known: at for known, at in self._told.items() if now - at < _REPEAT_AFTER}

@@ -1,19 +1,13 @@
 """Logs: JSON, one event a line. What a line is about (grid, namespace, uid, generation) stands in fields of its own."""
 
-import json
 import logging
-import re
 import sys
 from datetime import UTC, datetime
 from typing import override
 
+from hedgegrid_api.text import json_line
+
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
-_TEXT_MAX = 8192
-"""Characters of one field: a traceback has its end, which says what happened, at its end."""
-_UNSEEN = re.compile(
-    "[\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff]"
-)
-"""What JSON lets stand as it is, and a terminal may act on or hide (JSON escapes what lies below a space by itself)."""
 
 
 class JsonFormatter(logging.Formatter):
@@ -28,19 +22,12 @@ class JsonFormatter(logging.Formatter):
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname,
             "logger": record.name,
-            "message": _bounded(record.getMessage()),
+            "message": record.getMessage(),
         }
-        own = {name: value for name, value in vars(record).items() if name not in _STANDARD}
-        line |= {name: _bounded(value) if isinstance(value, str) else value for name, value in own.items()}
+        line |= {name: value for name, value in vars(record).items() if name not in _STANDARD}
         if record.exc_info:
-            line["exception"] = _bounded(self.formatException(record.exc_info))
-        text = json.dumps(line, default=str, ensure_ascii=False)
-        return text if text.isascii() else _UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
-
-
-def _bounded(text: str) -> str:
-    half = _TEXT_MAX // 2
-    return text if len(text) <= _TEXT_MAX else f"{text[:half]} … {text[-half:]}"
+            line["exception"] = self.formatException(record.exc_info)
+        return json_line(line)
 
 
 def configure(level: str) -> None:

@@ -26,13 +26,31 @@ class _Slot:
     queued: bool = False
     again: bool = False
     failures: int = 0
+    holds_place: bool = False
+    """It runs and counts against the limit."""
 
 
 class Lane:
-    """One kind of work for all keys."""
+    """One kind of work for all keys.
 
-    def __init__(self, name: str, work: Work, *, limit: int | None = None, settle: float = 0.0) -> None:
+    `patience`: work that runs for longer gives up its place (it runs on) while others wait for one, so that pods which
+    don't answer hold up none that do. At most `limit` · (how long work may take) / `patience` run at once then.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        work: Work,
+        *,
+        limit: int | None = None,
+        settle: float = 0.0,
+        patience: float | None = None,
+    ) -> None:
         self.name = name
+        self._patience = patience
+        self._placed: dict[int, tuple[float, _Slot]] = {}
+        """Those that hold a place, the oldest first, with the time since when."""
+        self._relief: asyncio.TimerHandle | None = None
         self._work = work
         self._limit = limit
         self._settle = settle
@@ -66,6 +84,7 @@ class Lane:
             if self._limit is not None and self._running >= self._limit and not urgent:
                 slot.queued = True
                 self._queue.append(key)
+                self._relieve_later()
             else:
                 slot.queued = False
                 # Eager: the first bytes of a kill are on the wire before this call returns.
@@ -90,6 +109,8 @@ class Lane:
     async def close(self, grace: float) -> None:
         """Start nothing any more; what runs gets so many seconds to end, then it is cancelled."""
         self._closed = True
+        if self._relief is not None:
+            self._relief.cancel()
         for slot in self._slots.values():
             if slot.timer is not None:
                 slot.timer.cancel()
@@ -118,7 +139,9 @@ class Lane:
 
     def _start(self, key: str, slot: _Slot, *, eager: bool) -> None:
         self._running += 1
-        slot.running = True
+        slot.running = slot.holds_place = True
+        if self._patience is not None:
+            self._placed[id(slot)] = asyncio.get_running_loop().time(), slot
         task = asyncio.Task(self._run(key, slot), loop=asyncio.get_running_loop(), eager_start=eager)
         if not task.done():
             slot.task = task
@@ -135,10 +158,31 @@ class Lane:
             pause = min(60.0, 2.0**slot.failures)
             log.exception("%s of %s failed; again in %g s", self.name, key, pause)
         finally:
-            self._running -= 1
+            self._give_up_place(slot)
             slot.running = False
             slot.task = None
             self._next(key, slot, pause)
+
+    def _give_up_place(self, slot: _Slot) -> None:
+        if slot.holds_place:
+            slot.holds_place = False
+            self._running -= 1
+            self._placed.pop(id(slot), None)
+
+    def _relieve_later(self) -> None:
+        """Somebody waits for a place: look when the oldest of those who hold one has had it for long enough."""
+        if self._patience is None or self._relief is not None or self._closed:
+            return
+        oldest = next(iter(self._placed.values()), None)
+        if oldest is not None:
+            self._relief = asyncio.get_running_loop().call_at(oldest[0] + self._patience, self._relieve)
+
+    def _relieve(self) -> None:
+        self._relief = None
+        overdue = asyncio.get_running_loop().time() - (self._patience or 0.0)
+        for slot in [slot for since, slot in self._placed.values() if since <= overdue]:
+            self._give_up_place(slot)
+        self._fill()
 
     def _next(self, key: str, slot: _Slot, pause: float | None) -> None:
         if self._closed:
@@ -150,9 +194,15 @@ class Lane:
                 slot.queued = True
             elif pause is not None:
                 self._pause(key, slot, pause)
+        self._fill()
+
+    def _fill(self) -> None:
+        """Start what waits, as far as there are places."""
         while self._queue and (self._limit is None or self._running < self._limit):
             waiting = self._queue.popleft()
             found = self._slots.get(waiting)
             if found is not None and found.queued:
                 found.queued = False
                 self._start(waiting, found, eager=False)
+        if self._queue:
+            self._relieve_later()

@@ -4,7 +4,7 @@ from collections import defaultdict
 
 from hedgegrid_operator.apply import LISTED, Children
 from hedgegrid_operator.cache import Cache
-from hedgegrid_operator.desired.naming import api_secret_name, child_name, shared_labels, tls_secret_name
+from hedgegrid_operator.desired.naming import api_secret_name, child_name, pod_name, shared_labels, tls_secret_name
 from hedgegrid_operator.events import Note, Recorder
 from hedgegrid_operator.kube import Kube
 from hedgegrid_operator.objects import HEDGE_GRID, POD, SECRET, STATEFUL_SET, GridRef, Json, labels_of, metadata, uid_of
@@ -30,10 +30,14 @@ class Sweep:
                     owners[owner].append(key)
         stateful_sets, pods = self._cache.orphans()
         for view in stateful_sets:
-            owners.setdefault(GridRef(view.namespace, view.name.removeprefix(child_name("")), view.grid_uid), [])
+            found = await self._kube.get(STATEFUL_SET, view.namespace, view.name, metadata_only=True)
+            owner = _owner(view.grid_uid, found) if found is not None else None
+            if owner is not None:
+                owners.setdefault(owner, [])
         for owner, listed in owners.items():
             if not await self._is_there(owner):
-                ours = [pod for pod in pods if pod.grid_uid == owner.uid and pod.namespace == owner.namespace]
+                key = owner.namespace, pod_name(owner.name), owner.uid
+                ours = [pod for pod in pods if (pod.namespace, pod.name, pod.grid_uid) == key]
                 await self._remove(owner, listed, [(pod.name, pod.uid) for pod in ours if not pod.deleting])
 
     async def _is_there(self, owner: GridRef) -> bool:

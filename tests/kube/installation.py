@@ -8,9 +8,11 @@ import os
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+import yaml
 
 from tests.kube.cluster import CHECKOUT, Cluster
 from tests.kube.processes import Process
@@ -21,18 +23,43 @@ SERVICE_ACCOUNT = "hedgegrid-operator"
 LEASE = "hedgegrid-operator"
 CRD = Path("crds/hedgegrids.hedgegrid.io.yaml")
 RBAC = Path("charts/hedgegrid-operator/files/rbac.yaml")
+RBAC_NAMESPACED = Path("charts/hedgegrid-operator/files/rbac-namespaced.yaml")
+EXAMPLE_NAMESPACE = "grids"
+"""The namespace that stands in the file for each watched one."""
 
 PROBE_SECONDS = 2.0
 START_SECONDS = 40.0
 """A Lease that a killed operator has left behind runs for 15 s."""
 
 
-def install(cluster: Cluster) -> None:
-    """Apply CRD, namespace and role; returns when the API server serves HedgeGrids. Doing it again changes nothing."""
+def install(cluster: Cluster, namespaces: Sequence[str] = ()) -> None:
+    """Apply CRD, namespace and role; returns when the API server serves HedgeGrids. Doing it again changes nothing.
+
+    `namespaces`, which have to exist, are those that the operator may look at; none: all.
+    """
     namespace = json.dumps({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
     cluster.kubectl("apply", "-f", "-", stdin=namespace)
-    cluster.kubectl("apply", "-f", str(CHECKOUT / CRD), "-f", str(CHECKOUT / RBAC))
+    cluster.kubectl("apply", "-f", str(CHECKOUT / CRD))
+    cluster.kubectl("apply", "-f", "-", stdin=yaml.safe_dump_all(rbac(namespaces)))
+    if namespaces:
+        for kind in ("clusterrolebinding", "clusterrole"):
+            cluster.kubectl("delete", "--ignore-not-found", kind, SERVICE_ACCOUNT)
     wait_served(cluster)
+
+
+def rbac(namespaces: Sequence[str] = ()) -> list[dict[str, Any]]:
+    """The manifests of the operator's rights: in the whole cluster, or in these namespaces and its own."""
+    file = RBAC_NAMESPACED if namespaces else RBAC
+    documents: list[dict[str, Any]] = list(yaml.safe_load_all((CHECKOUT / file).read_text()))
+    if not namespaces:
+        return documents
+    watched = [found for found in documents if found["metadata"]["namespace"] == EXAMPLE_NAMESPACE]
+    copies = [
+        {**found, "metadata": {**found["metadata"], "namespace": namespace}}
+        for namespace in namespaces
+        for found in watched
+    ]
+    return [*copies, *(found for found in documents if found not in watched)]
 
 
 def wait_served(cluster: Cluster) -> None:

@@ -15,7 +15,7 @@ import yaml
 from naut_hedgegrid.venues.sim.audit import Audit, Snapshot
 from naut_hedgegrid.venues.sim.records import LoggedCommand
 from tests import pod_api
-from tests.kube import Cluster, Pod, wait_until
+from tests.kube import ApiError, Cluster, Pod, wait_until
 from tests.kube.installation import Operator, install
 from tests.kube.processes import Process
 
@@ -235,15 +235,16 @@ POSITIONS_STAY = {"exits": {"takeProfitSteps": 100}}
 class Field:
     """A namespace with an operator that watches only it."""
 
-    def __init__(self, cluster: Cluster) -> None:
+    def __init__(self, cluster: Cluster, *, namespaced: bool = False, **settings: str) -> None:
+        """`namespaced`: the operator has rights in this namespace and its own only, else in the whole cluster."""
         self.cluster = cluster
         self.namespace = f"field-{secrets.token_hex(4)}"
         self._grids: list[Grid] = []
         self._lasting: Grid | None = None
         self._operators: list[Operator] = []
-        install(cluster)
         cluster.api.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.namespace}})
-        self.operator = self.new_operator("operator")
+        install(cluster, [self.namespace] if namespaced else [])
+        self.operator = self.new_operator("operator", **settings)
 
     def new_operator(self, name: str, **settings: str) -> Operator:
         """Another operator for the same namespace; not started yet."""
@@ -342,7 +343,8 @@ class Field:
     def drop(self, grid: Grid) -> None:
         """Without its finalizer; no grace for the pod: the next test needs the machine."""
         if grid.get() is not None:
-            self.cluster.api.patch(API, "HedgeGrid", grid.name, grid.namespace, {"metadata": {"finalizers": None}})
+            with suppress(ApiError):  # it goes by itself at this moment
+                self.cluster.api.patch(API, "HedgeGrid", grid.name, grid.namespace, {"metadata": {"finalizers": None}})
             grid.delete()
         for kind, version in (("StatefulSet", "apps/v1"), ("Pod", "v1")):
             for child in grid.children(api_version=version, kind=kind):

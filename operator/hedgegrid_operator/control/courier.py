@@ -25,6 +25,8 @@ from hedgegrid_operator.queue import Lane
 log = logging.getLogger(__name__)
 
 _CALM_LIMIT = 64
+_PATIENCE = 0.1
+"""Seconds; a pod that answers does so within milliseconds."""
 _FIRST_LOOK = 0.05
 """Seconds after a delivery until the report is first read again: many a grid is flat by then."""
 
@@ -64,7 +66,7 @@ class Courier:
         self._busy = busy
         self._links: dict[str, Link] = {}
         self.kills = Lane("kill", self._kill)
-        self.calm = Lane("control", self._keep_in_step, limit=_CALM_LIMIT)
+        self.calm = Lane("control", self._keep_in_step, limit=_CALM_LIMIT, patience=_PATIENCE)
 
     def link(self, uid: str) -> Link:
         """What is known about a grid's pod."""

@@ -1,11 +1,12 @@
 """Logs on stderr: JSON, one event a line, or plain lines where a person is watching."""
 
-import json
 import logging
 import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import override
+
+from hedgegrid_api.text import json_line
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
 _PLAIN = "%(asctime)s %(levelname)-7s %(message)s"
@@ -30,7 +31,7 @@ class JsonFormatter(logging.Formatter):
         line |= {name: value for name, value in vars(record).items() if name not in _STANDARD}
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line, default=str, ensure_ascii=False)
+        return json_line(line)
 
 
 def configure(level: str, fields: Mapping[str, str]) -> None:
