@@ -216,18 +216,3 @@ def test_a_lower_epoch_in_the_lease_is_raised_above_the_pods(fleet: Fleet, opera
     fleet.wait_fenced(second)
     fleet.wait_all("Ready", "Flat", [name])
     assert condition(fleet.objects()[name]["status"], "ControlSynced")["status"] == "True"
-
-
-def test_a_storm_of_changes_starves_no_renewal(fleet: Fleet, operator: Operator) -> None:
-    """F31: the Lease has connections of its own, and a kill amid the storm passes it."""
-    epoch, names = operator.epoch, list(fleet.grids)
-    (name,) = fleet.take(1)
-    names.remove(name)
-    for throttle in (0.9, 0.8, 0.7):
-        fleet.patch(names, throttle=throttle)
-    fleet.grids[name].patch(killSwitch=BOTH)
-    fleet.patch(names, throttle=1)
-    fleet.wait_held([name])
-    fleet.wait_held(names, "throttle", 1)
-    assert operator.epoch == epoch
-    assert operator.leading
