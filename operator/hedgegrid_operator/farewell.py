@@ -30,7 +30,6 @@ log = logging.getLogger(__name__)
 _PAUSE = 2.0
 _REMOVING = Progress(Doing.IDLE, "the children are being removed")
 _ENDING = Progress(Doing.IDLE, "the namespace is being terminated")
-_REFUSALS = frozenset({400, 403, 422})
 _RELEASES = {
     Stage.RELEASE: "done; the children are being removed",
     Stage.LEAVE: "the pod is being stopped",
@@ -118,7 +117,7 @@ class Farewell:
         except ApiError as error:
             if terminating(error, ref.namespace):
                 return _ENDING, self._homeless(entry)
-            if error.status not in _REFUSALS:
+            if not error.refused:
                 raise
             return Progress(Doing.CREATING, f"{REFUSED}: {error}", refused=True), f"{REFUSED}: {error}"
 

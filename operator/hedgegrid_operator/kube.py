@@ -54,6 +54,9 @@ class _Call:
         return f"{self.kind.plural}/{self.part}" if self.part else self.kind.plural
 
 
+_UNTYPED = "failed to create typed patch object"
+
+
 class ApiError(Exception):
     """The API server refused a request."""
 
@@ -69,7 +72,15 @@ class ApiError(Exception):
     @property
     def passing(self) -> bool:
         """Whether the server is there, but too busy or in trouble: the same request may succeed later."""
-        return self.status == 429 or self.status >= 500
+        return not self.refused and (self.status == 429 or self.status >= 500)
+
+    @property
+    def refused(self) -> bool:
+        """Whether the request itself isn't accepted: asked for again as it is, it is refused again.
+
+        Server-Side Apply answers 500 for a field that its schema doesn't know.
+        """
+        return self.status in {400, 403, 422} or (self.status == 500 and _UNTYPED in str(self))
 
 
 def terminating(error: ApiError, namespace: str) -> bool:

@@ -20,9 +20,8 @@ from hedgegrid_operator.installation import may_say_so
 from hedgegrid_operator.kube import ApiError
 from hedgegrid_operator.provision import Provisioner
 from hedgegrid_operator.publish import Publisher
-from hedgegrid_operator.status import previous_status
+from hedgegrid_operator.status import condition, previous_status
 
-_REFUSALS = frozenset({400, 403, 422})
 _REFUSED_PAUSE = 15.0
 _STANDING_PAUSE = 300.0
 """Seconds after which what stands is told again."""
@@ -102,7 +101,9 @@ class Reconciler:
         except NameTakenError as taken:
             return name_taken(verdict, taken.kind.kind, taken.name), Progress(Doing.IDLE, "a child's name is taken")
         except ApiError as error:
-            if error.status not in _REFUSALS:
+            if not error.refused:
+                # How far a kill has got is told whatever becomes of the children.
+                await self._publisher.publish(entry.controls.ref.uid, verdict, _as_before(entry))
                 raise
             # A piece of spec.pod that no schema of ours checks, a quota, a policy: a person has to see it.
             return verdict, Progress(Doing.CREATING, f"{REFUSED}: {error}", refused=True)
@@ -116,6 +117,15 @@ class Reconciler:
             return 1.0
         stands = link.failure is not None or progress.doing is Doing.APPLY_CONFLICT or not verdict.accepted
         return _until(progress.due, _STANDING_PAUSE if stands else None)
+
+
+def _as_before(entry: Entry) -> Progress:
+    """What the status says about the children, where nothing new is known."""
+    before = previous_status(entry.obj)
+    told = condition(before, "Progressing")
+    if told is None or told.reason not in set(Doing):
+        return Progress(Doing.CREATING, "the children are being made", rollout=before.rollout)
+    return Progress(Doing(told.reason), told.message, rollout=before.rollout)
 
 
 def _until(due: datetime | None, pause: float | None) -> float | None:

@@ -49,6 +49,7 @@ class _Farm:
             "documents": len(self._kubelet.arrivals),
             "handshakes": sum(server.handshakes for server in servers),
             "operations": sum(server.stub.operations for server in servers),
+            "elsewhere": sum(server.elsewhere for server in servers),
             "problems": len(self._kubelet.background.problems),
         }
 

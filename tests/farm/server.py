@@ -24,6 +24,29 @@ class Fault(StrEnum):
     """Nobody listens; connections that stand are cut."""
     SILENT = "silent"
     """It accepts connections and requests, and answers nothing."""
+    DRIP = "drip"
+    """It answers a byte now and then, for ever."""
+    FLOOD = "flood"
+    """Its answer has no end."""
+    ECHO = "echo"
+    """An error page that shows the request, headers and all."""
+    REDIRECT = "redirect"
+    """It sends the client to another address."""
+    NONSENSE = "nonsense"
+    """Answers that are JSON and no report: deep, of the wrong shape, with numbers of no size."""
+    ANOTHER = "another"
+    """It reports about another object."""
+
+
+_NONSENSE = (
+    b"[" * 50_000,
+    b'{"a":' * 10_000 + b"1" + b"}" * 10_000,
+    b'{"bootID":"b","synced":true,"throttle":{"desired":1e999,"effective":1,"source":"spec"},"killSwitch":[]}',
+    b'{"bootID":5,"synced":"no","latches":{},"telemetry":{"long":{"quantity":"1e999999999"}}}',
+    b'"\\u001b[2J\\u202e"',
+    b"\xff\xfe{}",
+    b"",
+)
 
 
 class ControlServer:
@@ -39,6 +62,9 @@ class ControlServer:
         """GET /control so far."""
         self.handshakes = 0
         """Connections so far."""
+        self.elsewhere = 0
+        """Requests for another path than /control: a redirect that was followed."""
+        self.nonsense = 0
         self.connections: set[asyncio.BaseTransport] = set()
         self._server: asyncio.Server | None = None
 
@@ -94,6 +120,46 @@ class _Connection(asyncio.Protocol):
             self._pending = self._pending[end + 4 + length :]
             if self._server.fault is Fault.NONE:
                 self._answer(head, body)
+            else:
+                self._server.elsewhere += b" /control " not in head.partition(b"\r\n")[0]
+                self._misbehave(head)
+
+    def _misbehave(self, head: bytes) -> None:
+        match self._server.fault:
+            case Fault.DRIP:
+                self._write(b"HTTP/1.1 200 -\r\ncontent-type: application/json\r\ncontent-length: 60000\r\n\r\n")
+                self._drip()
+            case Fault.FLOOD:
+                self._write(b"HTTP/1.1 200 -\r\ncontent-type: application/json\r\n\r\n")
+                self._flood()
+            case Fault.ECHO:
+                self._write(_answer_of(500, b"<pre>" + head + b"</pre>", b"text/html"))
+            case Fault.REDIRECT:
+                elsewhere = b"location: https://%b:%d/elsewhere\r\n" % (self._server.address.encode(), PORT)
+                self._write(b"HTTP/1.1 307 -\r\n" + elsewhere + b"content-length: 0\r\n\r\n")
+            case Fault.NONSENSE:
+                self._server.nonsense += 1
+                self._write(_answer_of(200, _NONSENSE[self._server.nonsense % len(_NONSENSE)]))
+            case Fault.ANOTHER:
+                report = json.loads(self._server.stub.report())
+                self._write(_answer_of(200, json.dumps(report | {"uid": "another-uid"}).encode()))
+            case _:
+                return
+
+    def _drip(self) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(b" ")
+            asyncio.get_running_loop().call_later(0.05, self._drip)
+
+    def _flood(self) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            if self._transport.get_write_buffer_size() < 1_000_000:
+                self._transport.write(b" " * 65_536)
+            asyncio.get_running_loop().call_later(0.005, self._flood)
+
+    def _write(self, data: bytes) -> None:
+        if self._transport is not None:
+            self._transport.write(data)
 
     def _answer(self, head: bytes, body: bytes) -> None:
         arrived = time.time_ns()
@@ -106,11 +172,12 @@ class _Connection(asyncio.Protocol):
             status, answer = 200, self._server.stub.report()
         else:
             status, answer = 404, b'{"detail":"only /control is played here"}'
-        assert self._transport is not None
-        self._transport.write(
-            b"HTTP/1.1 %d -\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%b"
-            % (status, len(answer), answer)
-        )
+        self._write(_answer_of(status, answer))
+
+
+def _answer_of(status: int, content: bytes, kind: bytes = b"application/json") -> bytes:
+    head = b"HTTP/1.1 %d -\r\ncontent-type: %b\r\ncontent-length: %d\r\n\r\n" % (status, kind, len(content))
+    return head + content
 
 
 def _content_length(head: bytes) -> int:

@@ -11,7 +11,8 @@ import pytest
 from hedgegrid_api.control import LegTelemetry, Telemetry
 from hedgegrid_api.v1alpha1 import EscalationAction
 from hedgegrid_operator.control.client import Failure, PodUnreachableError
-from hedgegrid_operator.objects import HEDGE_GRID
+from hedgegrid_operator.kube import ApiError
+from hedgegrid_operator.objects import HEDGE_GRID, STATEFUL_SET, Json, Kind
 from tests.unit.brain_parts import World, run, until
 from tests.unit.operator_parts import UID
 
@@ -125,7 +126,33 @@ async def _escalation(world: World) -> None:
     assert world.objects.deleted_pods == ["pod-1"]
 
 
-_STORIES = (_moving_figures, _idle, _dead_pod, _events_once, _escalation)
+def _refusing(world: World, refused: Kind, error: ApiError) -> None:
+    """Nothing of a kind can be applied from now on."""
+    shipped = world.objects.apply
+
+    async def apply(kind: Kind, manifest: Json, subresource: str | None = None) -> Json:
+        if kind is refused:
+            raise error
+        return await shipped(kind, manifest, subresource)
+
+    world.objects.apply = apply  # type: ignore[method-assign] # only of this world
+
+
+async def _untyped_child(world: World) -> None:
+    """What Server-Side Apply can't read is shown to a person, as any other refusal is."""
+    _refusing(
+        world,
+        STATEFUL_SET,
+        ApiError(500, "", "failed to create typed patch object (…): .spec.a: field not declared in schema"),
+    )
+    world.pods.obey()
+    world.grid()
+    await until(lambda: world.reason("Progressing") == "Creating")
+    message = next(item["message"] for item in world.status["conditions"] if item["type"] == "Progressing")
+    assert "field not declared in schema" in message
+
+
+_STORIES = (_moving_figures, _idle, _dead_pod, _events_once, _escalation, _untyped_child)
 
 
 @pytest.mark.parametrize("story", _STORIES)
