@@ -1,11 +1,14 @@
 """Logs: JSON, one event a line. What a line is about (grid, namespace, uid, generation) stands in fields of its own."""
 
+import asyncio
 import logging
 import sys
 from datetime import UTC, datetime
-from typing import override
+from typing import Any, override
 
 from hedgegrid_api.text import json_line
+
+log = logging.getLogger(__name__)
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
@@ -28,6 +31,19 @@ class JsonFormatter(logging.Formatter):
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
         return json_line(line)
+
+
+def quiet_connections(loop: asyncio.AbstractEventLoop) -> None:
+    """Tell of a TLS connection that breaks in a line: whoever uses it is told anyhow, a traceback adds nothing."""
+
+    def handle(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        error = context.get("exception")
+        if isinstance(error, OSError) and "SSL protocol" in str(context.get("message")):
+            log.info("a connection broke: %s", error)
+        else:
+            loop.default_exception_handler(context)
+
+    loop.set_exception_handler(handle)
 
 
 def configure(level: str) -> None:

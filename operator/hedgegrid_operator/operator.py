@@ -15,6 +15,7 @@ from hedgegrid_operator.credentials import CredentialSource
 from hedgegrid_operator.health import HealthServer
 from hedgegrid_operator.kube import Kube
 from hedgegrid_operator.leader import Leader, LeadershipLostError, LeaseTimes
+from hedgegrid_operator.logs import quiet_connections
 from hedgegrid_operator.master_key import master_key
 from hedgegrid_operator.metrics import Metrics
 from hedgegrid_operator.settings import Settings
@@ -38,6 +39,7 @@ class Operator:
     async def run(self) -> int:
         """Run until SIGTERM or SIGINT (0), or until another one leads (1)."""
         loop = asyncio.get_running_loop()
+        quiet_connections(loop)
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stopping.set)
         settings = self._settings

@@ -15,6 +15,7 @@ import uvloop
 
 from hedgegrid_operator.cache import WATCHED, Sink
 from hedgegrid_operator.credentials import Credentials, CredentialSource
+from hedgegrid_operator.logs import quiet_connections
 from hedgegrid_operator.objects import HEDGE_GRID, UID_LABEL, Kind
 
 log = logging.getLogger(__name__)
@@ -65,6 +66,7 @@ class Watch:
 
     def _run_thread(self, ended: asyncio.Future[None]) -> None:
         loop = uvloop.new_event_loop()
+        quiet_connections(loop)
         try:
             kopf.run(
                 loop=loop,

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.kube import ApiError, wait_until
+from tests.kube.installation import NAMESPACE, SERVICE_ACCOUNT
 from tests.operator.grid_parts import API, Field, Grid, Json, condition, moment
 
 OWN_INSTALLATION = "hedgegrid-system"
@@ -48,6 +49,7 @@ def test_another_installations_grid_is_left_alone_and_ours_once_its_mark_says_so
 
 def test_two_installations_share_a_cluster_and_never_write_in_turn(field: Field) -> None:
     green = field.new_operator("green", HEDGEGRID_OPERATOR_INSTALLATION="green", HEDGEGRID_OPERATOR_LEASE_NAME="green")
+    _may_hold(field, "green")
     green.start()
     theirs = marked(field, "theirs", "green")
     ours = marked(field, "ours", OWN_INSTALLATION)
@@ -75,6 +77,17 @@ def test_two_installations_share_a_cluster_and_never_write_in_turn(field: Field)
     assert "theirs" not in written
     green.start()
     theirs.gone()
+
+
+def _may_hold(field: Field, lease: str) -> None:
+    """The role that ships names its own Lease only."""
+    group, about = "rbac.authorization.k8s.io", {"name": f"{lease}-lease", "namespace": NAMESPACE}
+    rules = [{"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["get", "create", "patch"]}]
+    field.cluster.api.apply({"apiVersion": f"{group}/v1", "kind": "Role", "metadata": about, "rules": rules})
+    subject = {"kind": "ServiceAccount", "name": SERVICE_ACCOUNT, "namespace": NAMESPACE}
+    role = {"apiGroup": group, "kind": "Role", "name": about["name"]}
+    binding = {"apiVersion": f"{group}/v1", "kind": "RoleBinding", "metadata": about}
+    field.cluster.api.apply(binding | {"roleRef": role, "subjects": [subject]})
 
 
 def _lists(field: Field) -> float:

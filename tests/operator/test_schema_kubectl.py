@@ -74,7 +74,7 @@ def test_absent_fields_get_their_defaults(grids: Grids) -> None:
 def test_presence_of_sim_and_deletion_is_the_users_word(grids: Grids) -> None:
     assert not {"sim", "deletion"} & grids.get("btc")["spec"].keys()
     written = grids.create(grid_object({"sim": {}, "deletion": {}}, "eth"), dry=True)["spec"]
-    assert written["deletion"] == {"policy": "Flatten", "timeoutSeconds": 300, "onTimeout": "Block"}
+    assert written["deletion"] == {"timeoutSeconds": 300, "onTimeout": "Block"}
     assert written["sim"]["market"] == "synthetic"
     assert written["sim"]["startPrice"] == "50000"
     assert written["sim"]["filters"]["tickSize"] == "0.1"

@@ -34,11 +34,17 @@ class Background:
 
 
 async def persistently[T](call: Callable[[], Awaitable[T]]) -> T:
-    """Repeat an API call for as long as the API server can't be reached; ApiError passes through."""
+    """Repeat an API call for as long as the API server can't be reached, or others write the same object; every other
+    ApiError passes through.
+    """
     while True:
         try:
             return await call()
         except UNREACHABLE:
+            await asyncio.sleep(RETRY_SECONDS)
+        except ApiError as error:
+            if "the object has been modified" not in str(error):
+                raise
             await asyncio.sleep(RETRY_SECONDS)
 
 
