@@ -53,7 +53,8 @@ def configure(level: str) -> None:
     logging.basicConfig(level=level, handlers=[handler], force=True)
     # What the framework tells of its own business is no event of a grid, and costs time on the kill path.
     logging.getLogger("kopf").setLevel(logging.WARNING)
-    # It warns at each start that it leaves the signals alone, as it was told to.
-    logging.getLogger("kopf._core.reactor.running").setLevel(logging.ERROR)
+    # Where it gives up it ends, and `watch.py` says why in a line; a traceback adds nothing.
+    for part in ("running", "orchestration"):
+        logging.getLogger(f"kopf._core.reactor.{part}").setLevel(logging.CRITICAL)
     logging.getLogger("aiohttp.access").setLevel(logging.WARNING)
     logging.getLogger("asyncio").setLevel(logging.WARNING)

@@ -331,7 +331,8 @@ class Field:
             self.drop(grid)
         self.cluster.api.delete("v1", "Namespace", self.namespace)
         self.cluster.heal_namespace(self.namespace)
-        assert self.cluster.problems() == []
+        problems = self.cluster.problems()
+        assert problems == [], problems
 
     def _end(self, operator: Operator) -> None:
         with suppress(LookupError):

@@ -8,6 +8,8 @@ from tests.kube.apiclient import UNREACHABLE, Json
 from tests.kube.errors import ApiError
 
 RETRY_SECONDS = 0.2
+_PASSING = frozenset({429, 500, 502, 503, 504})
+"""A server that has just started, or whose store is away."""
 
 logger = logging.getLogger(__name__)
 
@@ -34,8 +36,8 @@ class Background:
 
 
 async def persistently[T](call: Callable[[], Awaitable[T]]) -> T:
-    """Repeat an API call for as long as the API server can't be reached, or others write the same object; every other
-    ApiError passes through.
+    """Repeat an API call for as long as the API server can't be reached or is in trouble, or others write the same
+    object; every other ApiError passes through.
     """
     while True:
         try:
@@ -43,7 +45,7 @@ async def persistently[T](call: Callable[[], Awaitable[T]]) -> T:
         except UNREACHABLE:
             await asyncio.sleep(RETRY_SECONDS)
         except ApiError as error:
-            if "the object has been modified" not in str(error):
+            if error.status not in _PASSING and "the object has been modified" not in str(error):
                 raise
             await asyncio.sleep(RETRY_SECONDS)
 
