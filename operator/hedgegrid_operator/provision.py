@@ -105,6 +105,10 @@ class Provisioner:
             step = decide(self._revisions.standing(entry, wanted, now))
         if step is not Step.APPLY and not may_roll:
             step = Step.HOLD
+        if step is Step.HOLD and await self._revisions.lost(ref):
+            # Held, it would never start again, not even to be flattened.
+            log.warning("the running revision's ConfigMap is gone: the present one takes over", extra=ref.fields())
+            step = Step.REPLACE
         self._courier.link(ref.uid).waiting_for_flat = step is Step.HOLD and may_roll
         if step is Step.HOLD:
             await self._keep(ref, wanted, conflicts)

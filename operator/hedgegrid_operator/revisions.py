@@ -100,6 +100,17 @@ class Revisions:
         manifest = config_map(ref, section(content or {}, "data"))
         return [(CONFIG_MAP, manifest), stateful_set] if manifest["metadata"]["name"] == name else [stateful_set]
 
+    async def lost(self, ref: GridRef) -> bool:
+        """Whether the applied revision can't run any more: no pod of it is ready, its ConfigMap is gone, and this process
+        doesn't know what was in it. Raises what `Kube` raises.
+        """
+        current, pod = self._cache.stateful_set(ref.uid), self._cache.pod(ref.uid)
+        if current is None or current.config_map is None or (pod is not None and pod.state is PodState.READY):
+            return False
+        if self._children.applied(ref.uid, CONFIG_MAP, current.config_map) is not None:
+            return False
+        return await self._kube.get(CONFIG_MAP, ref.namespace, current.config_map, metadata_only=True) is None
+
     def _flat_for(self, uid: str, now: datetime, *, flat: bool) -> timedelta:
         if not flat:
             self._flat_since.pop(uid, None)
