@@ -101,8 +101,8 @@ class Revisions:
         return [(CONFIG_MAP, manifest), stateful_set] if manifest["metadata"]["name"] == name else [stateful_set]
 
     async def lost(self, ref: GridRef) -> bool:
-        """Whether the applied revision can't run any more: no pod of it is ready, its ConfigMap is gone, and this process
-        doesn't know what was in it. Raises what `Kube` raises.
+        """Whether the applied revision can't run any more: no pod of it is ready, and its ConfigMap is gone, which this
+        process never knew. Raises what `Kube` raises.
         """
         current, pod = self._cache.stateful_set(ref.uid), self._cache.pod(ref.uid)
         if current is None or current.config_map is None or (pod is not None and pod.state is PodState.READY):
