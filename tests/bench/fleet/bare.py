@@ -8,6 +8,7 @@ from tests.bench.fleet.rig import FleetRig
 from tests.bench.recorder import VARIABLE, Records
 from tests.bench.rig import ARRIVALS, BARE, BARE_ADDRESS, BARE_NAMESPACE
 from tests.kube import wait_until
+from tests.kube.certificates import Authority
 
 
 class Bare:
@@ -21,10 +22,14 @@ class Bare:
         cluster.api.create(rig.manifest(BARE, BARE_NAMESPACE))
         module, port = [sys.executable, "-m", "tests.bench.bare"], cluster.folder / "bare.port"
         environment = os.environ | {VARIABLE: str(cluster.folder / ARRIVALS)}
-        cluster.spawn([*module, "endpoint", BARE_ADDRESS, str(port)], name="bare-endpoint", env=environment)
+        authority = Authority(cluster.folder / "bare")
+        pair = authority.server("endpoint", [BARE_ADDRESS], []).certificate.with_suffix("")
+        endpoint = [*module, "endpoint", BARE_ADDRESS, str(port), str(pair)]
+        cluster.spawn(endpoint, name="bare-endpoint", env=environment)
         wait_until(port.exists, 60, "the bare endpoint")
-        url = f"http://{BARE_ADDRESS}:{port.read_text()}/control"
-        cluster.spawn([*module, "watch", str(cluster.kubeconfig), BARE_NAMESPACE, BARE, url], name="bare-watch")
+        url = f"https://{BARE_ADDRESS}:{port.read_text()}/control"
+        watch = [*module, "watch", str(cluster.kubeconfig), BARE_NAMESPACE, BARE, url, str(authority.certificate)]
+        cluster.spawn(watch, name="bare-watch")
         wait_until(lambda: self._records.arrival(1), 60, "the bare watch")
         self._kill = False
 
