@@ -50,22 +50,7 @@ class Rig:
 
     def start_bare(self) -> Records:
         """An object that nobody reconciles, its watcher and its endpoint; returns what the endpoint receives."""
-        cluster, arrivals = self.cluster, self._folder / ARRIVALS
-        records = Records(arrivals)
-        cluster.api.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": BARE_NAMESPACE}})
-        cluster.api.create(self.manifest(BARE, BARE_NAMESPACE))
-        module, port = [sys.executable, "-m", "tests.bench.bare"], self._folder / "bare.port"
-        environment = os.environ | {VARIABLE: str(arrivals)}
-        authority = Authority(self._folder / "bare")
-        pair = authority.server("endpoint", [BARE_ADDRESS], []).certificate.with_suffix("")
-        endpoint = [*module, "endpoint", BARE_ADDRESS, str(port), str(pair)]
-        cluster.spawn(endpoint, name="bare-endpoint", env=environment)
-        wait_until(port.exists, 30, "the bare endpoint")
-        url = f"https://{BARE_ADDRESS}:{port.read_text()}/control"
-        watch = [*module, "watch", str(cluster.kubeconfig), BARE_NAMESPACE, BARE, url, str(authority.certificate)]
-        cluster.spawn(watch, name="bare-watch")
-        wait_until(lambda: records.arrival(1), 30, "the bare watch")
-        return records
+        return start_bare(self.cluster, self._folder, self.manifest(BARE, BARE_NAMESPACE))
 
     def manifest(self, name: str, namespace: str) -> Json:
         """The example under another name, for an account of its own, with the recorder in its pod."""
@@ -93,3 +78,22 @@ class Rig:
         """The folder of a grid's volume: store, venue and arrivals; waits until there is one."""
         claim = f"data-hedgegrid-{name}-0"
         return wait_until(lambda: self.cluster.claim_folder(NAMESPACE, claim), 30, f"the volume of {name}")
+
+
+def start_bare(cluster: Cluster, folder: Path, manifest: Json) -> Records:
+    """Make the object and its namespace, and start `tests.bench.bare` for it; returns what the endpoint receives."""
+    records = Records(folder / ARRIVALS)
+    cluster.api.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": BARE_NAMESPACE}})
+    cluster.api.create(manifest)
+    module, port = [sys.executable, "-m", "tests.bench.bare"], folder / "bare.port"
+    environment = os.environ | {VARIABLE: str(folder / ARRIVALS)}
+    authority = Authority(folder / "bare")
+    pair = authority.server("endpoint", [BARE_ADDRESS], []).certificate.with_suffix("")
+    endpoint = [*module, "endpoint", BARE_ADDRESS, str(port), str(pair)]
+    cluster.spawn(endpoint, name="bare-endpoint", env=environment)
+    wait_until(port.exists, 60, "the bare endpoint")
+    url = f"https://{BARE_ADDRESS}:{port.read_text()}/control"
+    watch = [*module, "watch", str(cluster.kubeconfig), BARE_NAMESPACE, BARE, url, str(authority.certificate)]
+    cluster.spawn(watch, name="bare-watch")
+    wait_until(lambda: records.arrival(1), 60, "the bare watch")
+    return records

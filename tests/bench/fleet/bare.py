@@ -1,14 +1,10 @@
 """The bare delivery of `tests.bench.bare`, beside a fleet: one object that nobody reconciles, and its watcher."""
 
-import os
-import sys
 import time
 
 from tests.bench.fleet.rig import FleetRig
-from tests.bench.recorder import VARIABLE, Records
-from tests.bench.rig import ARRIVALS, BARE, BARE_ADDRESS, BARE_NAMESPACE
+from tests.bench.rig import BARE, BARE_NAMESPACE, start_bare
 from tests.kube import wait_until
-from tests.kube.certificates import Authority
 
 
 class Bare:
@@ -16,21 +12,7 @@ class Bare:
 
     def __init__(self, rig: FleetRig) -> None:
         self._rig = rig
-        cluster = rig.cluster
-        self._records = Records(cluster.folder / ARRIVALS)
-        cluster.api.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": BARE_NAMESPACE}})
-        cluster.api.create(rig.manifest(BARE, BARE_NAMESPACE))
-        module, port = [sys.executable, "-m", "tests.bench.bare"], cluster.folder / "bare.port"
-        environment = os.environ | {VARIABLE: str(cluster.folder / ARRIVALS)}
-        authority = Authority(cluster.folder / "bare")
-        pair = authority.server("endpoint", [BARE_ADDRESS], []).certificate.with_suffix("")
-        endpoint = [*module, "endpoint", BARE_ADDRESS, str(port), str(pair)]
-        cluster.spawn(endpoint, name="bare-endpoint", env=environment)
-        wait_until(port.exists, 60, "the bare endpoint")
-        url = f"https://{BARE_ADDRESS}:{port.read_text()}/control"
-        watch = [*module, "watch", str(cluster.kubeconfig), BARE_NAMESPACE, BARE, url, str(authority.certificate)]
-        cluster.spawn(watch, name="bare-watch")
-        wait_until(lambda: self._records.arrival(1), 60, "the bare watch")
+        self._records = start_bare(rig.cluster, rig.cluster.folder, rig.manifest(BARE, BARE_NAMESPACE))
         self._kill = False
 
     def deliver(self) -> int:
