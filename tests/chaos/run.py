@@ -11,7 +11,7 @@ from tests.chaos.report import Report, Wrong
 from tests.chaos.schedule import schedule
 from tests.chaos.world import World, eventually
 from tests.kube import Cluster
-from tests.operator.grid_parts import CHILDREN
+from tests.kube.installation import CHILDREN
 
 GRIDS = 5
 START_SECONDS = 180.0

@@ -7,15 +7,7 @@ from tests.demo.chronicle import moment
 from tests.demo.scene import CLAIM, GRID, NAMESPACE, Scene
 from tests.demo.seeing import require
 from tests.demo.telling import after, same
-
-CHILDREN = (
-    ("apps/v1", "StatefulSet"),
-    ("v1", "Pod"),
-    ("v1", "Service"),
-    ("v1", "ConfigMap"),
-    ("v1", "Secret"),
-    ("v1", "ServiceAccount"),
-)
+from tests.kube.installation import CHILDREN
 
 
 def deletion(scene: Scene) -> None:
@@ -28,7 +20,7 @@ def deletion(scene: Scene) -> None:
     scene.see("no order and no position at the venue", lambda: _nothing_left(scene), within=0)
     stage.saw(f"flat first: the venue shows 0 orders, LONG 0, SHORT 0; gone {after(flat, gone)} later")
     scene.see("pod and all other children to be gone", lambda: _childless(scene), within=30)
-    stage.saw(f"pod, StatefulSet, Service, ConfigMap, Secret are gone; the volume claim {CLAIM} is kept")
+    stage.saw(f"pod, StatefulSet and all other children are gone; the volume claim {CLAIM} is kept")
     stage.figures()
 
 

@@ -27,6 +27,20 @@ RBAC_NAMESPACED = Path("charts/hedgegrid-operator/files/rbac-namespaced.yaml")
 EXAMPLE_NAMESPACE = "grids"
 """The namespace that stands in the file for each watched one."""
 
+_RBAC = "rbac.authorization.k8s.io/v1"
+CHILDREN = (
+    ("v1", "ConfigMap"),
+    ("v1", "Pod"),
+    ("policy/v1", "PodDisruptionBudget"),
+    (_RBAC, "Role"),
+    (_RBAC, "RoleBinding"),
+    ("v1", "Secret"),
+    ("v1", "Service"),
+    ("v1", "ServiceAccount"),
+    ("apps/v1", "StatefulSet"),
+)
+"""Version and kind of everything that a running grid has: one of each, and two Secrets."""
+
 PROBE_SECONDS = 2.0
 START_SECONDS = 40.0
 """A Lease that a killed operator has left behind runs for 15 s."""

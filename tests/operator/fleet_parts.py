@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import pytest
 import yaml
@@ -15,8 +16,8 @@ from tests.farm import Farm
 from tests.kube import Cluster, wait_until
 from tests.kube.api_proxy import ApiProxy
 from tests.kube.fixtures import UNAVAILABLE
-from tests.kube.installation import NAMESPACE, SERVICE_ACCOUNT, Operator, install
-from tests.operator.grid_parts import API, CHILDREN, EXAMPLE, QUICK, Grid, Json, condition, merged
+from tests.kube.installation import CHILDREN, NAMESPACE, SERVICE_ACCOUNT, Operator, install
+from tests.operator.grid_parts import API, EXAMPLE, QUICK, Grid, Json, condition, merged
 
 SIZE = int(os.environ.get("HEDGEGRID_TEST_FLEET", "100"))
 """Grids; with fewer than 60 not all tests find enough of them."""
@@ -24,6 +25,8 @@ LEASE = ("coordination.k8s.io/v1", "Lease", "hedgegrid-operator", NAMESPACE)
 SHIPPED = {name: str(getattr(Settings(), name.removeprefix(ENVIRONMENT_PREFIX).lower())) for name in QUICK}
 """The times that the operator ships with, in place of the tests' quick ones."""
 _AT_ONCE = 8
+_STARTED: WeakKeyDictionary[Cluster, list[Operator]] = WeakKeyDictionary()
+"""The operators of all fleets of a control plane: one of them may lead."""
 _PAUSE = 0.2
 """Seconds between two looks at the whole fleet."""
 
@@ -67,7 +70,7 @@ class Fleet:
         self.cluster = cluster
         self.namespace = f"fleet-{secrets.token_hex(4)}"
         self.grids: dict[str, Grid] = {}
-        self._operators: list[Operator] = []
+        self._operators = _STARTED.setdefault(cluster, [])
         self._taken = 0
         cluster.api.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.namespace}})
         self.farm = Farm(cluster, self.namespace)
@@ -82,10 +85,9 @@ class Fleet:
         return found
 
     def lead(self, operator: Operator) -> Operator:
-        """Let this one, and no other, run and lead."""
-        others = [other for other in self._operators if other is not operator]
-        self._end(others)
-        self._operators = [operator]
+        """Let this one, and no other of this control plane, run and lead."""
+        self._end([other for other in self._operators if other is not operator])
+        self._operators[:] = [operator]
         operator.start()
         operator.wait_leading(120)
         return operator

@@ -16,7 +16,7 @@ from naut_hedgegrid.venues.sim.audit import Audit, Snapshot
 from naut_hedgegrid.venues.sim.records import LoggedCommand
 from tests import pod_api
 from tests.kube import ApiError, Cluster, Pod, wait_until
-from tests.kube.installation import Operator, install
+from tests.kube.installation import CHILDREN, Operator, install
 from tests.kube.processes import Process
 
 type Json = dict[str, Any]
@@ -33,19 +33,6 @@ QUICK = {
 }
 
 
-_RBAC = "rbac.authorization.k8s.io/v1"
-CHILDREN = (
-    ("v1", "ConfigMap"),
-    ("v1", "Pod"),
-    ("policy/v1", "PodDisruptionBudget"),
-    (_RBAC, "Role"),
-    (_RBAC, "RoleBinding"),
-    ("v1", "Secret"),
-    ("v1", "Service"),
-    ("v1", "ServiceAccount"),
-    ("apps/v1", "StatefulSet"),
-)
-"""Version and kind of everything that a running grid has: one of each, and two Secrets."""
 CHILD_COUNT = len(CHILDREN) + 1
 
 

@@ -8,8 +8,8 @@ import yaml
 
 from tests.kube import ApiError, wait_until
 from tests.kube.cluster import CHECKOUT
-from tests.kube.installation import RBAC
-from tests.operator.grid_parts import API, CHILD_COUNT, CHILDREN, Field, Grid, condition, kill_of, moment
+from tests.kube.installation import CHILDREN, RBAC
+from tests.operator.grid_parts import API, CHILD_COUNT, Field, Grid, condition, kill_of, moment
 
 
 def test_one_object_becomes_one_pod_that_trades(field: Field) -> None:

@@ -200,7 +200,8 @@ def test_the_same_name_again_at_once_is_another_grid(field: Field) -> None:
     new.wait_condition("Ready", "Trading")
     assert old.all_children() == []
     only_entries_went(old)
-    assert min(command.wall_ns for command in new.commands()) > max(command.wall_ns for command in old.commands())
+    first = wait_until(new.commands, 30, "its first orders")[0]
+    assert first.wall_ns > max(command.wall_ns for command in old.commands())
     assert {child["metadata"]["labels"]["hedgegrid.io/uid"] for child in new.children(kind="Pod")} == {new.uid}
 
 

@@ -4,6 +4,7 @@ The pods are played by the farm. Figures are printed, never asserted: what is as
 """
 
 import json
+import secrets
 import socket
 import threading
 import time
@@ -30,7 +31,7 @@ SILENT = [f"grid-{number}" for number in range(20, GRIDS)]
 @pytest.fixture(scope="module")
 def stranger(fleet_cluster: Cluster) -> str:
     """A namespace that is watched, too, and in which somebody else works."""
-    name = "strangers"
+    name = f"strangers-{secrets.token_hex(4)}"
     fleet_cluster.api.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
     fleet_cluster.api.wait("v1", "ServiceAccount", "default", name, lambda _: True)
     return name
@@ -41,9 +42,7 @@ def shared_fleet(fleet_cluster: Cluster, stranger: str) -> Iterator[Fleet]:
     found = Fleet(fleet_cluster)
     try:
         both = {"HEDGEGRID_OPERATOR_WATCH_NAMESPACES": f"{found.namespace},{stranger}"}
-        operator = found.operator("operator", **both, HEDGEGRID_OPERATOR_LOG_LEVEL="DEBUG")
-        operator.start()
-        operator.wait_leading()
+        found.lead(found.operator("operator", **both, HEDGEGRID_OPERATOR_LOG_LEVEL="DEBUG"))
         found.grow(GRIDS)
         yield found
     finally:

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.kube import Cluster, wait_until
-from tests.kube.installation import NAMESPACE
-from tests.operator.grid_parts import CHILDREN, Field, Grid
+from tests.kube.installation import CHILDREN, NAMESPACE
+from tests.operator.grid_parts import Field, Grid
 
 CANARY = f"canary-{secrets.token_hex(12)}"
 

@@ -12,7 +12,7 @@ from hedgegrid_api.control import LegTelemetry, Telemetry
 from hedgegrid_api.v1alpha1 import EscalationAction
 from hedgegrid_operator.control.client import Failure, PodUnreachableError
 from hedgegrid_operator.kube import ApiError
-from hedgegrid_operator.objects import HEDGE_GRID, STATEFUL_SET, Json, Kind
+from hedgegrid_operator.objects import HEDGE_GRID, SERVICE, STATEFUL_SET, Json, Kind
 from tests.unit.brain_parts import World, run, until
 from tests.unit.operator_parts import UID
 
@@ -152,7 +152,21 @@ async def _untyped_child(world: World) -> None:
     assert "field not declared in schema" in message
 
 
-_STORIES = (_moving_figures, _idle, _dead_pod, _events_once, _escalation, _untyped_child)
+async def _kill_beside_trouble(world: World) -> None:
+    """How far a kill has got is told while a child can't be applied, and the rollout is told as it was."""
+    world.pods.obey()
+    await world.trading()
+    progress = world.reason("Progressing")
+    _refusing(world, SERVICE, ApiError(503, "ServiceUnavailable", "etcd is busy"))
+    (service,) = world.brain.children.names(UID, SERVICE)
+    world.brain.children.forget(UID, SERVICE, service)
+    world.grid(generation=2, killSwitch="flattenBoth")
+    await until(lambda: world.reason("KillSwitchEngaged") == "Flat")
+    assert world.status["control"]["killSwitch"]["state"] == "Flat"
+    assert world.reason("Progressing") == progress
+
+
+_STORIES = (_moving_figures, _idle, _dead_pod, _events_once, _escalation, _untyped_child, _kill_beside_trouble)
 
 
 @pytest.mark.parametrize("story", _STORIES)

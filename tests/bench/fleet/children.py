@@ -7,22 +7,13 @@ from typing import Any
 
 from tests.bench.fleet.clients import at_once
 from tests.bench.fleet.rig import CHILDREN, NAMESPACE, WAIT_SECONDS, FleetRig
-from tests.kube import wait_until
+from tests.kube import installation, wait_until
 from tests.kube.api import APPLY_PATCH
 
 type Json = dict[str, Any]
 
 PLAIN = "plain"
-KINDS = (
-    ("v1", "ConfigMap"),
-    ("v1", "Secret"),
-    ("v1", "Service"),
-    ("v1", "ServiceAccount"),
-    ("rbac.authorization.k8s.io/v1", "Role"),
-    ("rbac.authorization.k8s.io/v1", "RoleBinding"),
-    ("policy/v1", "PodDisruptionBudget"),
-    ("apps/v1", "StatefulSet"),
-)
+KINDS = [found for found in installation.CHILDREN if found[1] != "Pod"]
 
 
 def grown(rig: FleetRig, size: int) -> int:
