@@ -1,10 +1,10 @@
 """`python -m hedgegrid_operator`."""
 
+import asyncio
 import logging
 import os
 import sys
 
-import uvloop
 from kubernetes.aio.config import ConfigException
 
 from hedgegrid_operator.logs import configure
@@ -23,7 +23,7 @@ def main() -> int:
     # Kills leave from one thread while the watch parses in another: neither may hold the interpreter for long.
     sys.setswitchinterval(0.0005)
     try:
-        return uvloop.run(_run(settings))
+        return asyncio.run(_run(settings))
     except (ConfigException, OSError, ValueError) as error:
         logging.getLogger("hedgegrid_operator").error("can't start: %s", error)  # noqa: TRY400 — one clear sentence
         return 2

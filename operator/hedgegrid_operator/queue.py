@@ -45,8 +45,10 @@ class Lane:
         limit: int | None = None,
         settle: float = 0.0,
         patience: float | None = None,
+        retry_max: float = 60.0,
     ) -> None:
         self.name = name
+        self._retry_max = retry_max
         self._patience = patience
         self._placed: dict[int, tuple[float, _Slot]] = {}
         """Those that hold a place, the oldest first, with the time since when."""
@@ -155,7 +157,7 @@ class Lane:
             raise
         except Exception:
             slot.failures += 1
-            pause = min(60.0, 2.0**slot.failures)
+            pause = min(self._retry_max, 2.0**slot.failures)
             log.exception("%s of %s failed; again in %g s", self.name, key, pause)
         finally:
             self._give_up_place(slot)

@@ -11,11 +11,9 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, override
 
 import kopf
-import uvloop
 
 from hedgegrid_operator.cache import WATCHED, Sink
 from hedgegrid_operator.credentials import Credentials, CredentialSource
-from hedgegrid_operator.logs import quiet_connections
 from hedgegrid_operator.objects import HEDGE_GRID, UID_LABEL, Kind
 
 log = logging.getLogger(__name__)
@@ -65,8 +63,8 @@ class Watch:
         self._stop.set()
 
     def _run_thread(self, ended: asyncio.Future[None]) -> None:
-        loop = uvloop.new_event_loop()
-        quiet_connections(loop)
+        loop = asyncio.new_event_loop()
+        loop.set_exception_handler(_told_in_a_line)
         try:
             kopf.run(
                 loop=loop,
@@ -104,6 +102,12 @@ class Watch:
             hand_over(sink, kind, obj, event["type"] == "DELETED")
 
         return handler
+
+
+def _told_in_a_line(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Where one watch fails the framework ends and is started again; what the others failed of adds nothing."""
+    about = str(context.get("message") or "").partition("\n")[0]
+    log.info("the watches: %s: %s", about, context.get("exception"))
 
 
 def _settings() -> kopf.OperatorSettings:

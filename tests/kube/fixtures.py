@@ -69,7 +69,8 @@ def namespace(cluster: Cluster) -> Iterator[str]:
         api.delete("v1", "Pod", pod["metadata"]["name"], name, grace=0)
     if cluster.context is None:
         cluster.heal_namespace(name)
-        assert cluster.problems() == []
+        problems = cluster.problems()
+        assert problems == [], problems
 
 
 def _speaker(config: pytest.Config) -> Say:

@@ -3,6 +3,7 @@
 The process authenticates as the ServiceAccount hedgegrid-system/hedgegrid-operator and has no right but that role's.
 """
 
+import http.client
 import json
 import os
 import sys
@@ -176,7 +177,7 @@ class Operator:
                 return answer.read().decode().strip()
         except urllib.error.HTTPError as error:
             return error.read().decode().strip()
-        except (urllib.error.URLError, TimeoutError, ConnectionError):
+        except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError):
             return None
 
     def events(self) -> list[dict[str, Any]]:

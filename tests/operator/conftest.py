@@ -1,13 +1,14 @@
 """Fixtures of the operator tier: a real Kubernetes, and an operator in a namespace of its own."""
 
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Generator, Iterator
+from datetime import UTC, datetime
 
 import pytest
 
 from tests.kube import Cluster
+from tests.kube.evidence import evidence
 from tests.kube.fixtures import cluster, namespace, own_cluster, pytest_addoption, pytest_collection_finish
-from tests.operator.fleet_parts import fleet, fleet_cluster, proxy
+from tests.operator.fleet_parts import fleet, fleet_cluster, lasting_fleet, proxy
 from tests.operator.grid_parts import Field
 
 __all__ = [
@@ -15,22 +16,27 @@ __all__ = [
     "field",
     "fleet",
     "fleet_cluster",
+    "lasting_fleet",
     "namespace",
     "own_cluster",
     "proxy",
     "pytest_addoption",
     "pytest_collection_finish",
 ]
-TRIES_MORE = 2
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whole systems under a deadline, on a machine that may be busy: what fails is tried again, and shown as R; what
-    fails each time is a failure.
-    """
-    for item in items:
-        if item.path.is_relative_to(Path(__file__).parent):
-            item.add_marker(pytest.mark.flaky(reruns=TRIES_MORE, reruns_delay=1))
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A failure shows what its clusters looked like at that moment."""
+    report = yield
+    if report.failed:
+        values = getattr(item, "funcargs", {}).values()
+        clusters = {found for value in values if isinstance(found := getattr(value, "cluster", value), Cluster)}
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        report.sections += [(f"cluster at {now}", evidence(cluster)) for cluster in clusters]
+    return report
 
 
 @pytest.fixture(scope="module")

@@ -24,6 +24,8 @@ SIZE = int(os.environ.get("HEDGEGRID_TEST_FLEET", "100"))
 LEASE = ("coordination.k8s.io/v1", "Lease", "hedgegrid-operator", NAMESPACE)
 SHIPPED = {name: str(getattr(Settings(), name.removeprefix(ENVIRONMENT_PREFIX).lower())) for name in QUICK}
 """The times that the operator ships with, in place of the tests' quick ones."""
+GENTLE = {"HEDGEGRID_OPERATOR_CHILDREN_INTERVAL": "5", "HEDGEGRID_OPERATOR_SECRET_INTERVAL": "300"}
+"""What is quick for a few grids would keep the machine busy for a hundred."""
 _AT_ONCE = 8
 _STARTED: WeakKeyDictionary[Cluster, list[Operator]] = WeakKeyDictionary()
 """The operators of all fleets of a control plane: one of them may lead."""
@@ -45,8 +47,8 @@ def fleet_cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
 
 
 @pytest.fixture(scope="session")
-def fleet(fleet_cluster: Cluster) -> Iterator["Fleet"]:
-    """A hundred grids that trade, for all tests of the run; each takes those that it changes, and its operators."""
+def lasting_fleet(fleet_cluster: Cluster) -> Iterator["Fleet"]:
+    """A hundred grids that trade, for all tests of the run."""
     found = Fleet(fleet_cluster)
     try:
         found.lead(found.operator("first"))
@@ -54,6 +56,13 @@ def fleet(fleet_cluster: Cluster) -> Iterator["Fleet"]:
         yield found
     finally:
         found.close()
+
+
+@pytest.fixture(scope="module")
+def fleet(lasting_fleet: "Fleet") -> Iterator["Fleet"]:
+    """The same for the tests of one file; each takes those grids that it changes, and its operators."""
+    yield lasting_fleet
+    lasting_fleet.rest()
 
 
 @pytest.fixture
@@ -80,7 +89,7 @@ class Fleet:
         known = {"HEDGEGRID_OPERATOR_WATCH_NAMESPACES": self.namespace, "TMPDIR": str(self.cluster.folder)}
         if proxy is not None:
             known["KUBECONFIG"] = str(proxy.kubeconfig(self.cluster.kubeconfig_for(NAMESPACE, SERVICE_ACCOUNT)))
-        found = Operator(self.cluster, name=f"{name}-{self.namespace}", settings=QUICK | known | settings)
+        found = Operator(self.cluster, name=f"{name}-{self.namespace}", settings=QUICK | GENTLE | known | settings)
         self._operators.append(found)
         return found
 
@@ -180,6 +189,11 @@ class Fleet:
         listed = self.cluster.api.list("v1", "Pod", self.namespace)
         return {pod["metadata"]["name"]: pod["metadata"]["uid"] for pod in listed}
 
+    def rest(self) -> None:
+        """No operator runs until the next one leads."""
+        self._end(self._operators)
+        self._operators.clear()
+
     def _end(self, operators: list[Operator]) -> None:
         for operator in operators:
             with suppress(LookupError):
@@ -192,7 +206,7 @@ class Fleet:
 
     def close(self) -> None:
         """Let everything go as it is: the control plane ends soon."""
-        self._end(self._operators)
+        self.rest()
         self.farm.process.kill()
 
 

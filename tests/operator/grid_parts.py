@@ -264,6 +264,11 @@ class Field:
         self._grids.append(grid)
         return grid
 
+    @property
+    def grids(self) -> list[Grid]:
+        """Those that are there."""
+        return [grid for grid in self._grids if grid.get() is not None]
+
     def running(self, name: str | None = None, **spec: Any) -> Grid:
         """A grid that trades."""
         grid = self.create(name, **spec)

@@ -112,7 +112,9 @@ def test_what_ends_first_is_told_in_two_series(field: Field) -> None:
     assert 89 * 86400 < pod < 90 * 86400
     assert 3649 * 86400 < ca <= 3650 * 86400
     first = next(labels for labels, value in found.items() if value == pod)
-    assert f'certificate="pod",grid="{grid.name}",grid_namespace="{field.namespace}"' in first
+    ends = {there.name: leaf.not_valid_after_utc for there in field.grids if (leaf := in_secret(there))}
+    assert f'certificate="pod",grid="{min(ends, key=ends.__getitem__)}",grid_namespace="{field.namespace}"' in first
+    assert {grid.name, other.name} <= set(ends)
     assert '{certificate="ca",grid="",grid_namespace=""}' in found
 
 

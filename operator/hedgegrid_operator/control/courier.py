@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 _CALM_LIMIT = 64
 _PATIENCE = 0.1
 """Seconds; a pod that answers does so within milliseconds."""
+_RETRY_MAX = 10.0
 _FIRST_LOOK = 0.05
 """Seconds after a delivery until the report is first read again: many a grid is flat by then."""
 
@@ -65,8 +66,8 @@ class Courier:
         self._idle = idle
         self._busy = busy
         self._links: dict[str, Link] = {}
-        self.kills = Lane("kill", self._kill)
-        self.calm = Lane("control", self._keep_in_step, limit=_CALM_LIMIT, patience=_PATIENCE)
+        self.kills = Lane("kill", self._kill, retry_max=plan.KILL_BACKOFF[-1])
+        self.calm = Lane("control", self._keep_in_step, limit=_CALM_LIMIT, patience=_PATIENCE, retry_max=_RETRY_MAX)
 
     def link(self, uid: str) -> Link:
         """What is known about a grid's pod."""

@@ -55,5 +55,7 @@ async def unless_gone(call: Awaitable[Json]) -> None:
     try:
         await call
     except ApiError as error:
-        if error.status not in {404, 409}:
+        # A pod of the same name has another uid, which a patch of its status can't change.
+        replaced = error.status == 422 and "metadata.uid" in str(error)
+        if error.status not in {404, 409} and not replaced:
             raise
