@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from threading import Event, Thread
+from typing import Any
 
 from tests.bench.fleet.bare import Bare
 from tests.bench.fleet.clients import at_once
@@ -17,11 +18,10 @@ from tests.bench.fleet.rig import FleetRig, path_of
 from tests.farm.server import Fault
 from tests.kube import wait_until
 
-SWITCHES = ("flattenBoth", "none")
 SETTLE_SECONDS = 0.05
 DEAD_SHARE = 0.2
 STORM = 1000
-PATIENCE = 30.0
+PATIENCE = 120.0
 THROTTLES_A_SECOND = 20
 
 
@@ -35,19 +35,28 @@ def deliveries(rig: FleetRig, bare: Bare, count: int, among: Sequence[int]) -> t
         time.sleep(SETTLE_SECONDS)
         number = chosen.choice(among)
         killed.append(kill(rig, number))
-        rig.api.request(
-            "PATCH", path_of(f"g{number}"), {"spec": {"killSwitch": "none"}}, "application/merge-patch+json"
-        )
+        release(rig, number)
         time.sleep(SETTLE_SECONDS)
     return killed, bares
 
 
 def kill(rig: FleetRig, number: int) -> int:
+    """Kill a grid that isn't; ns from sending the patch until its pod had it."""
     since = rig.farm.counts()["documents"]
     sent = time.time_ns()
-    patch = {"spec": {"killSwitch": "flattenBoth"}}
-    found = rig.api.request("PATCH", path_of(f"g{number}"), patch, "application/merge-patch+json")
+    found = _switch(rig, number, "flattenBoth")
     return _received(rig, number, found["metadata"]["generation"], since) - sent
+
+
+def release(rig: FleetRig, number: int) -> None:
+    """Let it go again."""
+    _switch(rig, number, "none")
+
+
+def _switch(rig: FleetRig, number: int, value: str) -> dict[str, Any]:
+    patch = {"spec": {"killSwitch": value}}
+    found: dict[str, Any] = rig.api.request("PATCH", path_of(f"g{number}"), patch, "application/merge-patch+json")
+    return found
 
 
 def _received(rig: FleetRig, number: int, generation: int, since: int) -> int:

@@ -3,7 +3,7 @@
 import time
 from dataclasses import dataclass
 
-from tests.bench.fleet.kills import kill
+from tests.bench.fleet.kills import kill, release
 from tests.bench.fleet.rig import WAIT_SECONDS, FleetRig
 from tests.kube import wait_until
 
@@ -75,4 +75,6 @@ def restarted(rig: FleetRig) -> Restart:
     leading = time.monotonic() - began
     told = kill(rig, rig.size - 1)
     wait_until(lambda: min(rig.epochs()) > old, WAIT_SECONDS, "documents of the new epoch")
-    return Restart(leading, time.monotonic() - began, told / 1e9)
+    took = time.monotonic() - began
+    release(rig, rig.size - 1)
+    return Restart(leading, took, told / 1e9)
