@@ -50,7 +50,7 @@ playground: binaries ## The same parts left running for you: make playground DIR
 
 test: binaries ## Every test: unit, strategy, operator
 	@echo "Tests: unit (pure), strategy (real engine, real processes), operator (real kube-apiserver). About 20 minutes on 2 cores."
-	@$(BIN)/pytest -n 3 --dist worksteal tests/unit tests/strategy tests/test_ops_integration.py tests/operator
+	@$(BIN)/pytest -n 3 --dist worksteal tests/unit tests/monitoring tests/strategy tests/test_ops_integration.py tests/operator
 
 chaos: binaries ## Break everything for a while, then audit: make chaos MINUTES=30 [SEED=7] [REPORT=chaos.json]
 	@$(BIN)/python -m tests.chaos --minutes $(MINUTES) $(if $(SEED),--seed $(SEED)) $(if $(REPORT),--report $(REPORT))

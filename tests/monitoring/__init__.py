@@ -1,0 +1,1 @@
+"""Alert rules, runbooks and dashboards: what can be seen of them without a cluster."""
