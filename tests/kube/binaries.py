@@ -24,6 +24,9 @@ REMEDIES = (
     f"or let KUBEBUILDER_ASSETS name a folder with {', '.join(PROGRAMS)}."
 )
 
+type Prepare = Callable[[Path, Say], None]
+"""Fills a folder."""
+
 
 @dataclass(frozen=True)
 class Binaries:
@@ -95,23 +98,38 @@ def _prepared(say: Say) -> Binaries:
         except IncompleteError:
             pass
         reasons: list[str] = []
-        preparations: tuple[tuple[str, str, Callable[[Path, Say], None]], ...] = (
+        preparations: tuple[tuple[str, str, Prepare], ...] = (
             ("official release", _released_name(), release.download),
             ("built from Go modules", _built_name(), gobuild.build),
         )
         for source, name, prepare in preparations:
-            with tempfile.TemporaryDirectory(prefix=".new-", dir=cache_folder()) as scratch:
-                made = Path(scratch) / name
-                made.mkdir()
-                try:
-                    prepare(made, say)
-                except (release.ReleaseError, gobuild.BuildError) as reason:
-                    say(f"  {reason}")
-                    reasons.append(str(reason))
-                    continue
-                # The rename is what makes a set complete: readers never see half of one.
-                return Binaries(made.rename(cache_folder() / name), source)
+            try:
+                return Binaries(_filled(name, prepare, say), source)
+            except (release.ReleaseError, gobuild.BuildError) as reason:
+                say(f"  {reason}")
+                reasons.append(str(reason))
         raise IncompleteError("; ".join(reasons))
+
+
+def cached(name: str, prepare: Prepare, say: Say) -> Path:
+    """The folder `name` of the cache; `prepare` fills it where there is none. One process at a time, however many ask.
+
+    Raises what `prepare` raises.
+    """
+    folder = cache_folder() / name
+    if folder.exists():
+        return folder
+    with _only_one(say):
+        return folder if folder.exists() else _filled(name, prepare, say)
+
+
+def _filled(name: str, prepare: Prepare, say: Say) -> Path:
+    with tempfile.TemporaryDirectory(prefix=".new-", dir=cache_folder()) as scratch:
+        made = Path(scratch) / name
+        made.mkdir()
+        prepare(made, say)
+        # The rename is what makes a set complete: readers never see half of one.
+        return made.rename(cache_folder() / name)
 
 
 @contextmanager

@@ -6,28 +6,26 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
-from tests.kube import kubeconfig, rpc
-from tests.kube.api import Api
+from tests.kube import rpc
+from tests.kube.access import CHECKOUT, PROGRAMS, Access
 from tests.kube.binaries import find_binaries
-from tests.kube.errors import HostError, KubectlFailed
+from tests.kube.errors import HostError
 from tests.kube.pods import Pod
 from tests.kube.processes import Process
 from tests.kube.progress import Say, say_to_stderr
 from tests.kube.settings import ClusterSettings
 
-CHECKOUT = Path(__file__).parents[2]
-PROGRAMS = Path(sys.prefix) / "bin"
-TOKEN_SECONDS = 24 * 3600
+__all__ = ["CHECKOUT", "PROGRAMS", "Cluster"]
+
 STOP_SECONDS = 30.0
 FROZEN_SECONDS = 3600.0
 
 
-class Cluster:
+class Cluster(Access):
     """etcd, kube-apiserver, kube-controller-manager and a pod runner, all as processes on loopback addresses.
 
     `context` names an existing cluster instead: then nothing is started, there is no pod runner and there are no
@@ -44,6 +42,7 @@ class Cluster:
         images: Mapping[str, Path] | None = None,
         say: Say = say_to_stderr,
     ) -> None:
+        super().__init__()
         self.network_faults = network_faults
         self.pods_run = pods_run
         self.context = context
@@ -53,7 +52,6 @@ class Cluster:
         self._images = {repository: str(folder) for repository, folder in (images or {}).items()}
         self._say = say
         self._keeper: subprocess.Popen[str] | None = None
-        self._folder: Path | None = None
 
     def __enter__(self) -> Self:
         self.start()
@@ -118,46 +116,6 @@ class Cluster:
             assert keeper.stdin is not None
             keeper.stdin.close()
             keeper.wait(STOP_SECONDS)
-
-    @property
-    def folder(self) -> Path:
-        """Temporary files of this cluster, gone with it."""
-        if self._folder is None:
-            raise HostError("the cluster has not been started")
-        return self._folder
-
-    @property
-    def kubeconfig(self) -> Path:
-        """For a cluster administrator."""
-        return self.folder / "kubeconfig"
-
-    def kubeconfig_for(self, namespace: str, service_account: str) -> Path:
-        """For a ServiceAccount that exists, by a token of its own; raises ApiError."""
-        path = self.folder / f"kubeconfig.{namespace}.{service_account}"
-        account = f"/api/v1/namespaces/{namespace}/serviceaccounts/{service_account}/token"
-        token = self.api.request("POST", account, {"spec": {"expirationSeconds": TOKEN_SECONDS}})["status"]["token"]
-        kubeconfig.write_for_token(path, self.kubeconfig, token)
-        return path
-
-    @cached_property
-    def api(self) -> Api:
-        """A client with an administrator's rights."""
-        return Api.of(self.kubeconfig)
-
-    def api_for(self, namespace: str, service_account: str) -> Api:
-        """A client with a ServiceAccount's rights."""
-        return Api.of(self.kubeconfig_for(namespace, service_account))
-
-    @property
-    def kubectl_path(self) -> Path:
-        """The kubectl of this environment."""
-        return PROGRAMS / "kubectl"
-
-    def kubectl(
-        self, *arguments: str, stdin: str | None = None, kubeconfig: Path | None = None, timeout: float = 60
-    ) -> str:
-        """What kubectl prints; raises KubectlFailed, subprocess.TimeoutExpired."""
-        return self._kubectl(arguments, kubeconfig or self.kubeconfig, stdin, timeout)
 
     def spawn(
         self, argv: Sequence[str], *, name: str, env: Mapping[str, str] | None = None, cwd: Path | None = None
@@ -244,19 +202,3 @@ class Cluster:
 
     def _daemon(self, name: str) -> Process:
         return Process(self.folder, name, self.folder / "logs" / f"{name}.log")
-
-    def _kubectl(self, arguments: Sequence[str], config: Path | None, stdin: str | None, timeout: float) -> str:
-        variables: dict[str, Any] = os.environ | ({"KUBECONFIG": str(config)} if config else {})
-        done = subprocess.run(
-            [str(self.kubectl_path), *arguments],
-            input=stdin,
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-            env=variables,
-            cwd=CHECKOUT,
-            check=False,
-        )
-        if done.returncode != 0:
-            raise KubectlFailed(arguments, done.returncode, done.stderr)
-        return done.stdout

@@ -1,9 +1,10 @@
-"""The stock Kubernetes programs, built from Go modules: one binary that is each of them by the name it is called."""
+"""Programs built from Go modules. The stock Kubernetes ones share a binary, which is each by the name it is called."""
 
 import os
 import shutil
 import subprocess
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
@@ -12,9 +13,6 @@ from tests.kube.progress import Progress, Say
 
 KUBERNETES = "1.34.4"
 OLDEST_GO = "1.24"
-SOURCE = Path(__file__).parent
-PROGRAM = "kube-control-plane"
-LINKS = ("etcd", "kube-apiserver", "kube-controller-manager")
 GO_PLACES = ("go", "/usr/local/go/bin/go")
 DISK_GIB = 4
 
@@ -34,8 +32,31 @@ class BuildError(Exception):
     """The build can't start or didn't end well."""
 
 
-def build(folder: Path, say: Say) -> None:
-    """Build into `folder`: about 4 minutes on two cores with an empty Go cache, half a minute with a warm one.
+@dataclass(frozen=True)
+class Target:
+    """One binary."""
+
+    what: str
+    """For the person who waits for it."""
+    source: Path
+    """The folder of its main.go."""
+    program: str
+    links: tuple[str, ...] = ()
+    """Other names of the binary."""
+    linker_flags: str = "-s -w"
+
+
+CONTROL_PLANE = Target(
+    what=f"Kubernetes {KUBERNETES}",
+    source=Path(__file__).parent,
+    program="kube-control-plane",
+    links=("etcd", "kube-apiserver", "kube-controller-manager"),
+    linker_flags=LINKER_FLAGS,
+)
+
+
+def build(folder: Path, say: Say, target: Target = CONTROL_PLANE) -> None:
+    """Build into `folder`. The control plane takes 4 minutes on two cores with an empty Go cache, else half a minute.
 
     Raises BuildError: no Go, no disk space, or what the go command said last.
     """
@@ -45,16 +66,16 @@ def build(folder: Path, say: Say) -> None:
     free = shutil.disk_usage(folder).free >> 30
     if free < DISK_GIB:
         raise BuildError(f"a build takes {DISK_GIB} GiB of disk with its Go cache, {free} GiB are free")
-    say(f"building Kubernetes {KUBERNETES} from Go modules, once: some 4 minutes, then it is in the cache")
+    say(f"building {target.what} from Go modules, once: up to some 4 minutes, then it is in the cache")
     # No go.work of a folder above, no flags of the user's, no C compiler.
     environment = os.environ | {"CGO_ENABLED": "0", "GOFLAGS": "", "GOWORK": "off"}
-    flags = ["-v", "-trimpath", "-buildvcs=false", "-ldflags", LINKER_FLAGS, "-o", str(folder / PROGRAM)]
+    flags = ["-v", "-trimpath", "-buildvcs=false", "-ldflags", target.linker_flags, "-o", str(folder / target.program)]
     command = [go, "build", *flags, "."]
     progress = Progress("go build", say)
     with tempfile.TemporaryFile() as output:
         process = subprocess.Popen(
             command,
-            cwd=SOURCE,
+            cwd=target.source,
             env=environment,
             stdout=output,
             stderr=output,
@@ -68,8 +89,8 @@ def build(folder: Path, say: Say) -> None:
             process.wait()
         if process.returncode != 0:
             raise BuildError(f"go build failed ({' '.join(_lines(output)[-1:])})")
-    for link in LINKS:
-        (folder / link).symlink_to(PROGRAM)
+    for link in target.links:
+        (folder / link).symlink_to(target.program)
     progress.done("built")
 
 

@@ -16,6 +16,7 @@ from naut_hedgegrid.venues.sim.audit import Audit, Snapshot
 from naut_hedgegrid.venues.sim.records import LoggedCommand
 from tests import pod_api
 from tests.kube import ApiError, Cluster, Pod, wait_until
+from tests.kube.access import Access
 from tests.kube.installation import CHILDREN, Operator, install
 from tests.kube.processes import Process
 
@@ -37,10 +38,10 @@ CHILD_COUNT = len(CHILDREN) + 1
 
 
 @dataclass(frozen=True)
-class Grid:
+class Grid[C: Access = Cluster]:
     """One HedgeGrid and everything that belongs to it."""
 
-    cluster: Cluster
+    cluster: C
     namespace: str
     name: str
     uid: str
@@ -52,7 +53,8 @@ class Grid:
 
     @property
     def pod(self) -> Pod:
-        """Its pod."""
+        """Its pod, on the pod runner's node."""
+        assert isinstance(self.cluster, Cluster)
         return self.cluster.pod(self.namespace, f"{self.child}-0")
 
     def get(self) -> Json | None:
@@ -86,20 +88,23 @@ class Grid:
             status = (self.get() or {}).get("status")
             raise TimeoutError(f"{error}; status: {json.dumps(status, indent=1)}") from None
 
-    def wait_condition(self, kind: str, reason: str, status: str | None = None) -> Json:
+    def wait_condition(self, kind: str, reason: str, status: str | None = None, timeout: float = 40) -> Json:
         """The condition once it has this reason."""
         found = self.wait(
             lambda seen: (
                 condition(seen, kind).get("reason") == reason and status in {None, condition(seen, kind)["status"]}
             ),
             f"{kind} to be {reason}",
+            timeout,
         )
         return condition(found["status"], kind)
 
-    def wait_phase(self, phase: str) -> Json:
+    def wait_phase(self, phase: str, timeout: float = 40) -> Json:
         """The status once the grid is in this phase, of the newest generation, and the pod holds it."""
         found = self.wait(
-            lambda seen: seen.get("phase") == phase and seen.get("observedGeneration") == self.generation, phase
+            lambda seen: seen.get("phase") == phase and seen.get("observedGeneration") == self.generation,
+            phase,
+            timeout,
         )
         status: Json = found["status"]
         return status

@@ -1,6 +1,7 @@
 """What the tests of rollouts and drains share."""
 
 from decimal import Decimal
+from typing import Any
 
 from tests.kube import ApiError, wait_until
 from tests.operator.grid_parts import Field, Grid, Json
@@ -11,7 +12,7 @@ EVICTION = {"apiVersion": "policy/v1", "kind": "Eviction"}
 class Exits:
     """The exits of a grid at one moment, and what became of them at the venue."""
 
-    def __init__(self, grid: Grid) -> None:
+    def __init__(self, grid: Grid[Any]) -> None:
         self._grid = grid
         self._sequence = max((command.sequence for command in grid.commands()), default=0)
         venue = grid.venue()
