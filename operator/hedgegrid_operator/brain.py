@@ -343,6 +343,8 @@ class Brain:
                 ref, age = entry.controls.ref, now - entry.controls.deleted
                 self._metrics.deletion_pending_seconds.labels(ref.namespace, ref.name).set(age.total_seconds())
         self._metrics.queue_depth.labels(self.objects.name).set(self.objects.depth)
+        for lane in (self.courier.kills, self.courier.calm, self.objects):
+            self._metrics.queue_oldest_seconds.labels(lane.name).set(lane.oldest)
         proofs = [at for at in (self._witnessed_at, self.resync.done_at) if at is not None]
         if proofs:
             self._metrics.watch_age_seconds.set(asyncio.get_running_loop().time() - max(proofs))

@@ -15,6 +15,7 @@ from prometheus_client import (
 from hedgegrid_api import __version__
 from hedgegrid_operator.condition_metrics import Conditions
 from hedgegrid_operator.objects import GridRef
+from hedgegrid_operator.rollout_metrics import Rollouts
 
 _GRID = ("grid_namespace", "grid")
 _FAST = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60, 300)
@@ -32,6 +33,8 @@ class Metrics:
         build.info({"version": __version__})
         self.conditions = Conditions()
         registry.register(self.conditions)
+        self.rollouts = Rollouts()
+        registry.register(self.rollouts)
         self.leader = Gauge("hedgegrid_operator_leader", "1 while this operator holds the Lease", registry=registry)
         self.reconcile_seconds = Histogram(
             "hedgegrid_operator_reconcile_seconds",
@@ -85,6 +88,12 @@ class Metrics:
         self.queue_depth = Gauge(
             "hedgegrid_operator_queue_depth", "Grids that wait for their turn, by lane", ["lane"], registry=registry
         )
+        self.queue_oldest_seconds = Gauge(
+            "hedgegrid_operator_queue_oldest_seconds",
+            "How long the grid has waited for its turn that has waited longest, by lane; 0 where none waits",
+            ["lane"],
+            registry=registry,
+        )
         self.certificate_expiry_seconds = Gauge(
             "hedgegrid_operator_certificate_expiry_seconds",
             "Seconds until the pods' certificate authority ends (ca), and the pod's certificate that ends first (pod)",
@@ -108,6 +117,7 @@ class Metrics:
         ):
             metric.remove_by_labels({"grid_namespace": grid.namespace, "grid": grid.name})
         self.conditions.forget(grid)
+        self.rollouts.forget(grid)
 
     def exposition(self) -> bytes:
         """Text for a scrape."""

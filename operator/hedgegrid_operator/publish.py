@@ -72,6 +72,7 @@ class Publisher:
             return  # the pod's first answer, or that there is none, wakes us
         status = build(facts)
         self._metrics.conditions.show(ref, status.conditions)
+        self._metrics.rollouts.show(ref, status.rollout.since if status.rollout else None)
         advice = verdict.outlook.advice if verdict.outlook else ()
         for note in notes(before, status, by=entry.controls.by.manager, now=facts.now, advice=advice):
             self._recorder.tell(ref, note)

@@ -24,6 +24,7 @@ class _Slot:
     timer: asyncio.TimerHandle | None = None
     due: float = 0.0
     queued: bool = False
+    queued_at: float = 0.0
     again: bool = False
     failures: int = 0
     holds_place: bool = False
@@ -66,6 +67,12 @@ class Lane:
         """Keys that wait for their turn."""
         return len(self._queue)
 
+    @property
+    def oldest(self) -> float:
+        """Seconds that the key has waited which has waited longest; 0 where none waits."""
+        now, waiting = asyncio.get_running_loop().time(), map(self._slots.get, self._queue)
+        return max((now - slot.queued_at for slot in waiting if slot is not None and slot.queued), default=0.0)
+
     def wake(self, key: str, *, urgent: bool = False) -> None:
         """Run the work of a key now, or once more when it is running. What is urgent doesn't wait for a place."""
         if self._settle and not urgent:
@@ -84,8 +91,7 @@ class Lane:
             slot.again = True
         elif urgent or not slot.queued:
             if self._limit is not None and self._running >= self._limit and not urgent:
-                slot.queued = True
-                self._queue.append(key)
+                self._enqueue(key, slot)
                 self._relieve_later()
             else:
                 slot.queued = False
@@ -192,11 +198,14 @@ class Lane:
         if self._slots.get(key) is slot:
             if slot.again:
                 slot.again = False
-                self._queue.append(key)
-                slot.queued = True
+                self._enqueue(key, slot)
             elif pause is not None:
                 self._pause(key, slot, pause)
         self._fill()
+
+    def _enqueue(self, key: str, slot: _Slot) -> None:
+        slot.queued, slot.queued_at = True, asyncio.get_running_loop().time()
+        self._queue.append(key)
 
     def _fill(self) -> None:
         """Start what waits, as far as there are places."""

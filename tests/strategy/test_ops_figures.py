@@ -1,5 +1,6 @@
 """Account, risk and regime as metrics, status and history show them, against the venue's book."""
 
+import asyncio
 import math
 from collections.abc import Callable
 from decimal import Decimal
@@ -57,7 +58,7 @@ def test_account_figures_are_the_venues(make: Callable[..., Rig]) -> None:
     assert value(shown, "liquidation_distance_ratio") == told.liquidation_distance == pytest.approx(distance, rel=1e-3)
     assert value(shown, "margin_ratio") == told.margin_ratio
     assert value(shown, "unprotected_quantity", "LONG") == 0
-    assert told.mark_price == 41000
+    assert value(shown, "mark_price") == told.mark_price == 41000
 
 
 def test_every_rule_is_shown_with_its_limit_and_what_it_observes(make: Callable[..., Rig]) -> None:
@@ -73,7 +74,7 @@ def test_every_rule_is_shown_with_its_limit_and_what_it_observes(make: Callable[
     assert observed[Rule.POSITION] == pytest.approx(0.5 * 41_000)
     assert observed[Rule.DRAWDOWN] == pytest.approx(100 * value(shown, "drawdown_ratio"))
     assert observed[Rule.MARGIN_RATIO] == pytest.approx(value(shown, "margin_ratio"))
-    assert all(value(shown, "risk_trips_total", rule.value) == 0 for rule in Rule)
+    assert all(value(shown, name, rule.value) == 0 for rule in Rule for name in ("risk_trips_total", "risk_tripped"))
 
 
 def test_a_trip_is_counted_and_told(make: Callable[..., Rig]) -> None:
@@ -81,11 +82,38 @@ def test_a_trip_is_counted_and_told(make: Callable[..., Rig]) -> None:
     rig.wait(4, step=0.5)
     shown, told = snapshot_of(rig.strategy), status(rig.strategy)
     assert value(shown, "risk_trips_total", "position") == 1
+    assert {own: value(shown, "risk_tripped", *own) for own in shown["risk_tripped"]} == {
+        (rule.value,): float(rule is Rule.POSITION) for rule in Rule
+    }
     assert value(shown, "kill_switch_state", "LONG", "Halted") == 1
     assert told.trip is not None
     assert (told.trip.reason, told.trip.limit) == ("maxPositionQuote", 20_000)
     assert [latch.id for latch in told.latches] == [told.trip.id]
     assert told.kill_switch == "haltEntries"
+
+
+def test_a_trip_stands_in_the_metrics_until_it_is_released(make: Callable[..., Rig]) -> None:
+    rig = loaded(make, risk={"maxPositionQuote": "20000", "action": "haltEntries"})
+    rig.wait(4, step=0.5)
+    trip = status(rig.strategy).trip
+    assert trip is not None
+    asyncio.run(rig.strategy.resume(trip.id, "both"))
+    shown = snapshot_of(rig.strategy)
+    assert value(shown, "risk_tripped", "position") == 0
+    assert value(shown, "risk_trips_total", "position") == 1, "what has happened has happened"
+
+
+def test_the_conditions_are_shown_as_the_report_tells_them(make: Callable[..., Rig]) -> None:
+    """StaleData, say, is seen without the operator; a condition that has changed leaves no series behind."""
+    rig = loaded(make, execution={"staleDataSeconds": 120})
+    assert snapshot_of(rig.strategy)["condition"] == {("VenueReady", "True", "Reconciled"): 1.0}
+    rig.wait(130, step=5)
+    assert snapshot_of(rig.strategy)["condition"] == {("VenueReady", "False", "StaleData"): 1.0}
+    exporter = Exporter("BTC")
+    exporter.show(snapshot_of(rig.strategy))
+    assert [line for line in exporter.text().splitlines() if line.startswith("hedgegrid_condition{")] == [
+        'hedgegrid_condition{instrument="BTC",reason="StaleData",status="False",type="VenueReady"} 1.0'
+    ]
 
 
 def test_funding_paid_is_what_the_settlements_cost(make: Callable[..., Rig]) -> None:
@@ -130,4 +158,4 @@ def test_before_the_venue_is_read_every_figure_of_it_is_unknown(tmp_path: Path) 
         if not line.startswith("#") and not line.endswith("NaN")
     }
     of_itself = {"throttle", "kill_switch_state", "uptime_seconds", "callback_errors_total", "info", "regime"}
-    assert known == of_itself | {"last_bar_timestamp"}
+    assert known == of_itself | {"last_bar_timestamp", "condition", "risk_tripped"}

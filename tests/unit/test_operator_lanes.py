@@ -55,6 +55,26 @@ async def test_a_wake_up_starts_at_once_and_one_during_the_work_runs_it_once_mor
     assert work.started == ["a", "a"]
 
 
+async def test_a_lane_knows_how_long_the_oldest_has_waited() -> None:
+    work, loop = Recorder(), asyncio.get_running_loop()
+    lane = Lane("test", work, limit=1)
+    lane.wake("a")
+    assert lane.oldest == 0, "who works doesn't wait"
+    began = loop.time()
+    lane.wake("b")
+    await asyncio.sleep(0.02)
+    since = loop.time()
+    lane.wake("c")
+    assert since - began <= lane.oldest <= loop.time() - began
+    # Who is urgent goes on at once, though its place in the queue is still there.
+    lane.wake("b", urgent=True)
+    assert lane.oldest <= loop.time() - since
+    work.gate.set()
+    await work.until(3)
+    assert lane.oldest == 0
+    await lane.close(1)
+
+
 async def test_a_bound_lane_keeps_order_and_lets_what_is_urgent_pass() -> None:
     work = Recorder()
     lane = Lane("test", work, limit=2)

@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -12,7 +13,7 @@ from hedgegrid_api.control import PodCondition
 from hedgegrid_operator.metrics import Metrics
 from hedgegrid_operator.objects import HEDGE_GRID, GridRef
 from tests.unit.brain_parts import World, run, until
-from tests.unit.operator_parts import UID
+from tests.unit.operator_parts import NOW, UID
 
 GRID = 'grid="btc",grid_namespace="default"'
 PREFIX = "hedgegrid_operator_"
@@ -23,6 +24,8 @@ EXPECTED = {
     "kill_delivery_seconds": ("histogram", set[str]()),
     "reconcile_seconds": ("histogram", {"result"}),
     "queue_depth": ("gauge", {"lane"}),
+    "queue_oldest_seconds": ("gauge", {"lane"}),
+    "rollout_waiting_seconds": ("gauge", {"grid_namespace", "grid"}),
     "pods_unreachable": ("gauge", set[str]()),
     "watch_age_seconds": ("gauge", set[str]()),
     "api_requests": ("counter", {"verb", "resource", "code"}),
@@ -41,6 +44,7 @@ async def _a_bit_of_everything(world: World) -> None:
     await until(lambda: world.brain.courier.link(UID).failures > 1)
     world.brain.measure()
     world.metrics.kill_escalations.labels("default", "btc").inc()
+    world.metrics.rollouts.show(GridRef("default", "btc", UID), NOW)
     world.metrics.api_requests.labels("get", "pods", "200").inc()
 
 
@@ -77,6 +81,7 @@ def test_a_standby_shows_nothing_that_it_does_not_know() -> None:
         assert math.isnan(only.value), name
     assert families[f"{PREFIX}kill_pending_seconds"].samples == []
     assert families[f"{PREFIX}condition"].samples == []
+    assert families[f"{PREFIX}rollout_waiting_seconds"].samples == []
     (leader,) = families[f"{PREFIX}leader"].samples
     assert leader.value == 0
     (build,) = families[f"{PREFIX}build_info"].samples
@@ -139,6 +144,23 @@ async def _tell_conditions(world: World) -> None:
     assert not [name for name in world.samples() if 'grid="btc"' in name]
 
 
+async def _tell_rollouts(world: World) -> None:
+    """A template that waits is as old as it is in the object's status, and its series goes with it."""
+    world.pods.obey()
+    await world.trading(update={"strategy": "Manual"})
+    assert found(world, "rollout_waiting_seconds", GRID) is None
+    manual = {"update": {"strategy": "Manual"}}
+    world.grid(generation=2, pod={"env": [{"name": "A", "value": "b"}]}, **manual)
+    await until(lambda: world.reason("Progressing") == "WaitingForAnnotation")
+    since = datetime.fromisoformat(world.status["rollout"]["since"])
+    before = (datetime.now(UTC) - since).total_seconds()
+    shown = found(world, "rollout_waiting_seconds", GRID)
+    assert shown is not None
+    assert before <= shown <= (datetime.now(UTC) - since).total_seconds()
+    world.grid(generation=3, **manual)
+    await until(lambda: found(world, "rollout_waiting_seconds", GRID) is None)
+
+
 async def _tell_rounds_and_queues(world: World) -> None:
     """Rounds are counted by how they ended."""
     world.pods.obey()
@@ -148,6 +170,7 @@ async def _tell_rounds_and_queues(world: World) -> None:
     assert done > 0
     assert found(world, "queue_depth", 'lane="kill"') == 0
     assert found(world, "queue_depth", 'lane="control"') == 0
+    assert found(world, "queue_oldest_seconds", 'lane="reconcile"') == 0
     for number in range(40):
         world.brain.objects.wake(f"other-{number}", urgent=False)
     lane = world.brain.objects
@@ -169,7 +192,7 @@ async def _tell_the_watch(world: World) -> None:
     assert world.samples()[age] < 0.05
 
 
-_STORIES = (_tell_delivery, _tell_conditions, _tell_rounds_and_queues, _tell_the_watch)
+_STORIES = (_tell_delivery, _tell_conditions, _tell_rollouts, _tell_rounds_and_queues, _tell_the_watch)
 
 
 @pytest.mark.parametrize("story", _STORIES)
@@ -181,5 +204,6 @@ def test_a_grid_that_is_gone_leaves_no_series() -> None:
     metrics, grid = Metrics(), GridRef("default", "btc", UID)
     metrics.kill_pending_seconds.labels(grid.namespace, grid.name).set(3)
     metrics.kill_escalations.labels(grid.namespace, grid.name).inc()
+    metrics.rollouts.show(grid, NOW)
     metrics.forget(grid)
     assert b'grid="btc"' not in metrics.exposition()

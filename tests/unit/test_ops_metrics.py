@@ -35,6 +35,7 @@ DOCUMENTED = {
 FURTHER = {
     "throttle": (),
     "kill_switch_state": ("leg", "state"),
+    "risk_tripped": ("rule",),
     "risk_trips_total": ("rule",),
     "risk_limit": ("rule",),
     "risk_observed": ("rule",),
@@ -43,6 +44,7 @@ FURTHER = {
     "fills_total": ("leg", "liquidity"),
     "fees_usdt_total": (),
     "funding_paid_usdt": (),
+    "mark_price": (),
     "equity_usdt": (),
     "drawdown_ratio": (),
     "liquidation_distance_ratio": (),
@@ -52,6 +54,7 @@ FURTHER = {
     "callback_errors_total": (),
     "own_watch_age_seconds": (),
     "regime": ("regime",),
+    "condition": ("type", "status", "reason"),
     "info": ("version", "mode"),
     "unprotected_quantity": ("leg",),
     "fill_to_take_profit_seconds": (),

@@ -96,6 +96,7 @@ FURTHER = (
         ("regime",),
         tuple((regime.value,) for regime in Regime),
     ),
+    _gauge("mark_price", "Mark price of the newest quote, quote currency"),
     _gauge("equity_usdt", "Wallet balance plus unrealized profit, USDT: the venue's account and the mark price"),
     _gauge("account_balance_usdt", "Wallet balance, USDT, from the venue's account"),
     _gauge("drawdown_ratio", "(peak − equity) / peak as a fraction; the peak is stored and moved with transfers"),
@@ -125,6 +126,13 @@ FURTHER = (
         _RULES,
     ),
     Definition("risk_observed", Kind.GAUGE, "What a risk rule observed last, in its limit's unit", ("rule",), _RULES),
+    Definition(
+        "risk_tripped",
+        Kind.GAUGE,
+        "1 for the risk rule whose trip stands until it is released, the newest where there are several; else 0",
+        ("rule",),
+        _RULES,
+    ),
     Definition("risk_trips_total", Kind.COUNTER, "Trips of a risk rule since the process started", ("rule",), _RULES),
     Definition(
         "orders_total",
@@ -179,6 +187,13 @@ FURTHER = (
         "own_watch_age_seconds",
         "Seconds since the API server last told this pod how its HedgeGrid is, or since the pod's own watch began; NaN "
         "where there is none",
+    ),
+    Definition(
+        "condition",
+        Kind.GAUGE,
+        "Always 1, one series a condition: its status and reason as the pod sees them now",
+        ("type", "status", "reason"),
+        (),
     ),
     Definition("info", Kind.GAUGE, "Always 1: version of the strategy and mode of the grid", ("version", "mode"), ()),
 )

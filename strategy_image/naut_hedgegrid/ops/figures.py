@@ -4,10 +4,11 @@ import math
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 
-from hedgegrid_api.control import LegReports
+from hedgegrid_api.control import LegReports, Trip
 from hedgegrid_api.types import LegState
 from naut_hedgegrid.domain.values import Leg, Regime, Role
 from naut_hedgegrid.ops.catalogue import DOCUMENTED, LIQUIDITY, Series
+from naut_hedgegrid.risk.limits import Rule
 from naut_hedgegrid.strategies.hedge_grid_v1.distribution import Observed
 from naut_hedgegrid.strategies.hedge_grid_v1.snapshots import ROLE_NAMES
 from naut_hedgegrid.strategies.hedge_grid_v1.strategy import HedgeGridV1
@@ -39,12 +40,18 @@ def _state(strategy: HedgeGridV1) -> Iterator[tuple[str, Values]]:
     report = strategy.report()
     yield "throttle", {(): report.throttle.effective}
     yield "kill_switch_state", dict(_states(report.kill_switch.legs))
+    yield "condition", {(told.type, str(told.status), told.reason): 1.0 for told in report.conditions}
+    yield "risk_tripped", {(rule.value,): float(_stands(report.trip, rule)) for rule in Rule}
     regime = strategy.regime
     if regime is not None:
         yield "regime", {(it.value,): float(it is regime) for it in Regime}
     yield "data_age_seconds", {(): math.nan if strategy.data_age is None else strategy.data_age}
     yield "own_watch_age_seconds", {(): math.nan if strategy.own_object.age is None else strategy.own_object.age}
     yield "callback_errors_total", {(): float(strategy.errors)}
+
+
+def _stands(trip: Trip | None, rule: Rule) -> bool:
+    return trip is not None and trip.reason == rule.field
 
 
 def _states(legs: LegReports) -> Iterator[tuple[Series, float]]:
@@ -55,6 +62,7 @@ def _states(legs: LegReports) -> Iterator[tuple[Series, float]]:
 
 def _account(strategy: HedgeGridV1) -> Iterator[tuple[str, Values]]:
     figures = strategy.figures()
+    yield "mark_price", {(): _number(figures.mark)}
     yield "equity_usdt", {(): _number(figures.equity)}
     yield "account_balance_usdt", {(): _number(figures.wallet)}
     yield "drawdown_ratio", {(): _number(figures.drawdown)}
