@@ -169,7 +169,7 @@ class Operator:
 
     def probe(self, path: str) -> str | None:
         """Text of /healthz, /readyz or /metrics, None while nothing answers."""
-        address = self._address()
+        address = self.address
         if address is None:
             return None
         try:
@@ -185,7 +185,9 @@ class Operator:
         lines = self.process.log().splitlines()
         return [json.loads(line) for line in lines if line.startswith("{") and line.endswith("}")]
 
-    def _address(self) -> str | None:
+    @property
+    def address(self) -> str | None:
+        """Host and port of probes and metrics, None before it serves them."""
         served = next((event["addresses"] for event in self.events() if "addresses" in event), None)
         if not served:
             return None

@@ -10,15 +10,6 @@ from naut_hedgegrid.ops.metrics import Exporter
 
 OF_KUBE_STATE_METRICS = frozenset({"hedgegrid_spec_kill_switch"})
 """What kube-state-metrics exports of the objects by the example's configuration."""
-COMING = frozenset(
-    {
-        "hedgegrid_condition",
-        "hedgegrid_operator_queue_oldest_seconds",
-        "hedgegrid_operator_rollout_waiting_seconds",
-        "hedgegrid_risk_tripped",
-    }
-)
-"""Metrics that rules know already and no release exports yet."""
 
 _SUFFIXES = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count")}
 _WITHOUT_SUM = "hedgegrid_markout_bps"
