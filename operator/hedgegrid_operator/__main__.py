@@ -1,9 +1,11 @@
 """`python -m hedgegrid_operator`."""
 
 import asyncio
+import gc
 import logging
 import os
 import sys
+from asyncio.sslproto import SSLProtocol
 
 from kubernetes.aio.config import ConfigException
 
@@ -22,6 +24,10 @@ def main() -> int:
     configure(settings.log_level)
     # Kills leave from one thread while the watch parses in another: neither may hold the interpreter for long.
     sys.setswitchinterval(0.0005)
+    # What each connection to a pod reads into and keeps: the default of 256 KiB would be most of a grid's memory.
+    SSLProtocol.max_size = 32 * 1024
+    # A collection of everything takes tenths of a second at a thousand grids, and a kill would wait: seldom, then.
+    gc.set_threshold(10_000, 20, 200)
     try:
         return asyncio.run(_run(settings))
     except (ConfigException, OSError, ValueError) as error:

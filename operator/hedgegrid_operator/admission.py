@@ -1,12 +1,14 @@
 """Verdicts over the grids in the cache, and what each accepted one wants made."""
 
 from dataclasses import dataclass, replace
+from hashlib import blake2b
 
 from hedgegrid_operator.admit import Reason, Rival, Verdict, admit
 from hedgegrid_operator.cache import Cache, Entry
 from hedgegrid_operator.desired.build import Desired, desired
 from hedgegrid_operator.desired.stateful_set import ImageDefaults
 from hedgegrid_operator.installation import is_stranger, told
+from hedgegrid_operator.objects import compact, section
 
 
 @dataclass(slots=True)
@@ -16,6 +18,11 @@ class _Known:
     generation: int
     verdict: Verdict
     wanted: Desired | None
+    settled: bytes
+    """Digest of the spec without the controls that change often."""
+
+
+_CONTROLS = frozenset({"throttle", "killSwitch", "rearm"})
 
 
 class Admission:
@@ -37,6 +44,11 @@ class Admission:
         known = self._known.get(uid)
         if known is not None and known.generation == generation and known.verdict.accepted and not rivals:
             return known.verdict
+        settled = _settled(entry)
+        if known is not None and known.settled == settled and known.verdict.accepted and not rivals:
+            # In a storm of throttles each of them would cost what a kill waits for.
+            known.generation = generation
+            return known.verdict
         own = Rival(entry.controls.ref, entry.controls.created, self._has_children(uid), valid=True)
         found = admit(entry.obj, own, rivals, known.verdict if known else None)
         # A spec that can't be read doesn't change what stands.
@@ -44,7 +56,7 @@ class Admission:
         if found.spec is not None and found.config is not None:
             wanted = desired(entry.controls.ref, found.spec, found.config, self._defaults)
         # What was made of the spec is in `wanted`; the spec itself isn't needed again.
-        self._known[uid] = _Known(generation, replace(found, spec=None, config=None), wanted)
+        self._known[uid] = _Known(generation, replace(found, spec=None, config=None), wanted, settled)
         return found
 
     def wanted(self, uid: str) -> Desired | None:
@@ -67,3 +79,10 @@ class Admission:
 
     def _has_children(self, uid: str) -> bool:
         return self._cache.stateful_set(uid) is not None or self._cache.pod(uid) is not None
+
+
+def _settled(entry: Entry) -> bytes:
+    """What a verdict rests on: not on a throttle, switch or rearm that can be read."""
+    spec = section(entry.obj, "spec")
+    plain = () if entry.controls.faults else _CONTROLS
+    return blake2b(compact({name: value for name, value in spec.items() if name not in plain})).digest()

@@ -95,6 +95,12 @@ class _Kept[View: (PodView, StatefulSetView)]:
         self._views[key] = view
         return True
 
+    def holds(self, obj: Json) -> bool:
+        """Whether this state of an object, or a newer one, is known."""
+        about = metadata(obj)
+        known = self._views.get((str(about.get("namespace")), str(about.get("name"))))
+        return known is not None and known.uid == uid_of(obj) and known.resource_version >= resource_version(obj)
+
     def of(self, ref: GridRef, name: str) -> View | None:
         """A grid's child by its name; one that carries the label under another name, or elsewhere, isn't ours."""
         found = self._views.get((ref.namespace, name))
@@ -187,6 +193,15 @@ class Cache:
         found = stateful_set_of(obj)
         news = self._stateful_sets.keep(found, deleted=deleted)
         return found.grid_uid, Change.STATEFUL_SET if news else Change.NOTHING
+
+    def holds(self, kind: Kind, obj: Json) -> bool:
+        """Whether this state of an object, or a newer one, is known; its metadata is enough to tell."""
+        if kind is HEDGE_GRID:
+            held = self._grids.get(uid_of(obj))
+            return uid_of(obj) in self._gone or (
+                held is not None and held.controls.resource_version >= resource_version(obj)
+            )
+        return (self._pods if kind is POD else self._stateful_sets).holds(obj)
 
     def rewind(self) -> None:
         """Forget the order of states: the API server's store was replaced by an older copy of it.

@@ -13,7 +13,7 @@ from kubernetes.aio.config import ConfigException
 from hedgegrid_api.text import shown
 from hedgegrid_operator.credentials import Credentials, CredentialSource
 from hedgegrid_operator.metrics import Metrics
-from hedgegrid_operator.objects import FIELD_MANAGER, Json, Kind, as_object, items, metadata
+from hedgegrid_operator.objects import FIELD_MANAGER, Json, Kind, as_object, items, metadata, parsed
 
 log = logging.getLogger(__name__)
 
@@ -139,10 +139,17 @@ class Kube:
             raise
 
     async def pages(
-        self, kind: Kind, namespace: str | None, selector: str = "", *, metadata_only: bool = False
+        self,
+        kind: Kind,
+        namespace: str | None,
+        selector: str = "",
+        *,
+        name: str = "",
+        metadata_only: bool = False,
     ) -> AsyncIterator[tuple[list[Json], int]]:
-        """All objects, page by page, each with the resource version of the whole list."""
+        """All objects (or those of a name), page by page, each with the resource version of the whole list."""
         query = {"limit": str(_PAGE)} | ({"labelSelector": selector} if selector else {})
+        query |= {"fieldSelector": f"metadata.name={name}"} if name else {}
         accept = _METADATA_LIST if metadata_only else _JSON
         while True:
             page = await self._request(_Call("list", kind, kind.path(namespace), query=query, accept=accept))
@@ -248,7 +255,7 @@ class Kube:
 def _decoded(payload: bytes) -> Json:
     """The answer's JSON object. Of one that is none, a proxy's page, nothing is repeated: it may show our token."""
     try:
-        found = as_object(json.loads(payload))
+        found = as_object(parsed(payload))
     except (ValueError, RecursionError):
         found = {}
     return found or {"message": f"not an answer of the Kubernetes API ({len(payload)} bytes)"}

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from pydantic_core import from_json, to_json
+
 from hedgegrid_api.types import GROUP, KIND, PLURAL, VERSION
 
 type Json = dict[str, Any]
@@ -119,14 +121,33 @@ def as_object(found: Any) -> Json:
     return found if isinstance(found, dict) else {}  # pyright: ignore[reportUnknownVariableType] — any JSON object
 
 
+def parsed(text: bytes) -> Any:
+    """JSON, by the quick parser, since kills wait meanwhile; by the other one what is too deep for that.
+
+    Raises `ValueError`, `RecursionError`.
+    """
+    try:
+        return from_json(text)
+    except ValueError:
+        return json.loads(text)
+
+
+def compact(obj: Json) -> bytes:
+    """An object as JSON text, keys in their order; texts that are no Unicode and what is too deep, too."""
+    try:
+        return to_json(obj)
+    except ValueError:
+        return json.dumps(obj, separators=(",", ":")).encode()
+
+
 def packed(obj: Json) -> bytes:
-    """An object as compressed text, the same for equal ones: a tenth of the memory, for what is kept of every grid."""
-    return zlib.compress(json.dumps(obj, sort_keys=True, separators=(",", ":")).encode(), level=1)
+    """An object as compressed text, the same for the same order of keys: a tenth of the memory, for what is kept."""
+    return zlib.compress(compact(obj), level=1)
 
 
 def unpacked(text: bytes) -> Json:
     """The object of such a text."""
-    return as_object(json.loads(zlib.decompress(text)))
+    return as_object(parsed(zlib.decompress(text)))
 
 
 def timestamp(moment: datetime) -> str:

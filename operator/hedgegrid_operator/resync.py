@@ -7,7 +7,7 @@ behind by an object that is gone.
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 
 from hedgegrid_operator.apply import LISTED, Children, version_of
 from hedgegrid_operator.cache import WATCHED, Cache, Change
@@ -30,6 +30,10 @@ type Left = dict[str, dict[tuple[str, str], Json]]
 """Children by the uid on their label, then by kind and name."""
 type Observe = Callable[[Kind, Json], None]
 type React = Callable[[str, Change], None]
+
+
+_FEW = 16
+"""Objects that are read one by one."""
 
 
 class Resync:
@@ -60,24 +64,47 @@ class Resync:
         """Names of each grid's ConfigMaps, as last listed."""
 
     async def watched(self) -> None:
-        """List grids, StatefulSets and pods; raises `ApiError`, `ApiUnreachableError`."""
+        """List grids, StatefulSets and pods; raises `ApiError`, `ApiUnreachableError`.
+
+        Once all of them were read, metadata tell what has changed unseen, and only that is read.
+        """
         for namespace in self._namespaces:
             for kind in WATCHED:
                 listed: list[str] = []
+                changed: list[tuple[str, str]] = []
                 version = 0
-                selector = "" if kind is HEDGE_GRID else UID_LABEL
-                async for items, found in self._kube.pages(kind, namespace, selector):
+                async for found, items in self._pages(kind, namespace, metadata_only=self.done_at is not None):
                     # Every page repeats the version of the whole list.
                     version = version or self._in_order(kind, namespace, found)
                     for item in items:
                         listed.append(uid_of(item))
-                        self._observe(kind, item)
-                    self.attempts.going_on()
-                    await asyncio.sleep(0)
+                        if self.done_at is None:
+                            self._observe(kind, item)
+                        elif not self._cache.holds(kind, item):
+                            about = metadata(item)
+                            changed.append((str(about.get("namespace")), str(about.get("name"))))
+                await self._read(kind, namespace, changed)
                 for uid, change in self._cache.missing(kind, listed, version, namespace):
                     self._react(uid, change)
         self.done_at = asyncio.get_running_loop().time()
         self.attempts.succeeded()
+
+    async def _pages(
+        self, kind: Kind, namespace: str | None, name: str = "", *, metadata_only: bool = False
+    ) -> AsyncIterator[tuple[int, list[Json]]]:
+        selector = "" if kind is HEDGE_GRID else UID_LABEL
+        async for items, found in self._kube.pages(kind, namespace, selector, name=name, metadata_only=metadata_only):
+            yield found, items
+            self.attempts.going_on()
+            await asyncio.sleep(0)
+
+    async def _read(self, kind: Kind, namespace: str | None, changed: list[tuple[str, str]]) -> None:
+        """Read what has changed: one by one, or, where that is more than a few, everything."""
+        few = len(changed) <= _FEW
+        for place, name in changed if few else [(namespace, "")]:
+            async for _, items in self._pages(kind, place, name):
+                for item in items:
+                    self._observe(kind, item)
 
     def _in_order(self, kind: Kind, namespace: str | None, version: int) -> int:
         """The version of a list; one that is lower than before tells that the store is an older copy."""

@@ -58,10 +58,13 @@ class Objects:
         return copy.deepcopy(self.held.get((kind.plural, namespace, name)))
 
     async def pages(
-        self, kind: Kind, namespace: str | None, selector: str = "", *, metadata_only: bool = False
+        self, kind: Kind, namespace: str | None, selector: str = "", *, name: str = "", metadata_only: bool = False
     ) -> AsyncIterator[tuple[list[Json], int]]:
         self._ask("list", kind.plural)
-        yield [copy.deepcopy(obj) for (plural, _, _), obj in self.held.items() if plural == kind.plural], self._version
+        found = [
+            obj for (plural, _, called), obj in self.held.items() if plural == kind.plural and name in {"", called}
+        ]
+        yield [{"metadata": obj["metadata"]} if metadata_only else copy.deepcopy(obj) for obj in found], self._version
 
     async def create(self, kind: Kind, namespace: str, manifest: Json) -> Json:
         self._ask("create", kind.plural)

@@ -10,9 +10,11 @@ import hashlib
 import hmac
 import ssl
 from enum import StrEnum
+from functools import lru_cache
 from typing import Self
 
 import aiohttp
+from yarl import URL
 
 from hedgegrid_api.control import ControlDocument, ControlReport
 from hedgegrid_api.text import shown
@@ -48,6 +50,12 @@ def operator_key(master: bytes, uid: str) -> str:
     return hmac.new(master, uid.encode(), hashlib.sha256).hexdigest()
 
 
+@lru_cache(maxsize=16_384)
+def _url(host: str, port: int) -> URL:
+    """Parsed once for each pod, not with each call."""
+    return URL(f"https://{host}:{port}/control")
+
+
 class PodClient:
     """`PUT` and `GET /control` of all pods: one warm connection for each, a second one only while that is busy."""
 
@@ -63,7 +71,11 @@ class PodClient:
             limit=0, keepalive_timeout=self._keep_alive, ttl_dns_cache=None, use_dns_cache=False
         )
         self._session = aiohttp.ClientSession(
-            connector=connector, timeout=self._timeout, trust_env=False, auto_decompress=False
+            connector=connector,
+            timeout=self._timeout,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            trust_env=False,
+            auto_decompress=False,
         )
         return self
 
@@ -100,7 +112,7 @@ class PodClient:
             # A redirect would take the key elsewhere.
             async with self._session.request(
                 verb,
-                f"https://{host}:{API_PORT}/control",
+                _url(host, API_PORT),
                 data=body,
                 headers={"X-API-Key": key, **_JSON},
                 allow_redirects=False,

@@ -126,16 +126,20 @@ class Courier:
             self._metrics.queue_depth.labels(lane.name).set(lane.depth)
 
     def _document(self, controls: Controls, link: Link) -> ControlDocument:
-        found = plan.document(
-            controls,
-            epoch=self._outside.epoch,
-            rearm_latches=link.rearm_latches if link.rearm == controls.rearm else (),
-            report=link.report,
-        )
+        found = self._drafted(controls, link)
         # At the same generation, too: then both have counted different changes.
         if link.report is not None and plan.newest(link.report) == link.overtaken >= found.generation:
             return plan.restrained(found, link.report)
         return plan.plainly(found) if link.plain else found
+
+    def _drafted(self, controls: Controls, link: Link) -> ControlDocument:
+        """The document of an object; the same one with each poll while nothing that it is made of changes."""
+        latches = link.rearm_latches if link.rearm == controls.rearm else ()
+        made_of = controls, self._outside.epoch, latches, link.report if controls.paused else None
+        if link.draft is None or link.draft[0] != made_of:
+            document = plan.document(controls, epoch=self._outside.epoch, rearm_latches=latches, report=link.report)
+            link.draft = made_of, document
+        return link.draft[1]
 
     async def _kill(self, uid: str) -> float | None:
         """Deliver a kill; called again after each failure, for ever."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from hedgegrid_api.control import ControlReport
+from hedgegrid_api.control import ControlDocument, ControlReport
 from hedgegrid_operator.control.client import Failure
 from hedgegrid_operator.observed import Controls
 
@@ -50,6 +50,8 @@ class Link:
     store is an older copy of itself. 0: never seen."""
     waiting_for_flat: bool = False
     """A rollout waits for a flat moment."""
+    draft: tuple[tuple[object, ...], ControlDocument] | None = None
+    """The document made last, and what it was made of."""
 
     def notice(self, controls: Controls) -> None:
         """Remember what a new rearm may release: the latches in the very object that brought it."""
