@@ -14,7 +14,6 @@ from hedgegrid_operator.cache import Cache, Change, Entry
 from hedgegrid_operator.contention import Contention
 from hedgegrid_operator.control.client import PodClient
 from hedgegrid_operator.control.courier import Courier
-from hedgegrid_operator.desired.stateful_set import ImageDefaults
 from hedgegrid_operator.doom import Doom
 from hedgegrid_operator.escalator import Escalator
 from hedgegrid_operator.events import Recorder
@@ -89,7 +88,7 @@ class Brain:
         self.provisioner = Provisioner(kube, self.cache, self.children, self.courier, self.observe, self.secrets)
         self.admission = Admission(
             self.cache,
-            ImageDefaults(settings.strategy_image, settings.strategy_tag, settings.strategy_pull_policy),
+            settings.image_defaults,
             self._installation,
         )
         self.publisher = Publisher(kube, self.cache, self.courier, self.admission, self.recorder, metrics)

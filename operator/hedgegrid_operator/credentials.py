@@ -9,7 +9,7 @@ from pathlib import Path
 from kubernetes.aio import config
 from kubernetes.aio.client import Configuration
 from kubernetes.aio.config import kube_config
-from kubernetes.aio.config.incluster_config import SERVICE_CERT_FILENAME, SERVICE_HOST_ENV_NAME
+from kubernetes.aio.config.incluster_config import SERVICE_HOST_ENV_NAME, InClusterConfigLoader
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -54,16 +54,19 @@ class Credentials:
 class CredentialSource:
     """Loads credentials, and loads them again when a token has been rotated."""
 
-    def __init__(self, kubeconfig: str, context: str) -> None:
+    def __init__(self, kubeconfig: str, context: str, service_account_dir: str) -> None:
         self._kubeconfig = kubeconfig
         self._context = context
+        self._token = Path(service_account_dir) / "token"
+        self._authority = Path(service_account_dir) / "ca.crt"
 
     async def load(self) -> Credentials:
         """Read everything anew: files, or the kubeconfig's plugin. Raises `ConfigException` or `OSError`."""
         found = Configuration()
-        if not self._kubeconfig and _in_cluster():
+        if self._in_cluster:
             # The client library has no annotations here, nor below.
-            config.load_incluster_config(client_configuration=found)  # pyright: ignore[reportUnknownMemberType]
+            loader = InClusterConfigLoader(str(self._token), str(self._authority))
+            loader.load_and_set(found)  # pyright: ignore[reportUnknownMemberType]
         else:
             await config.load_kube_config(  # pyright: ignore[reportUnknownMemberType]
                 config_file=self._kubeconfig or None,
@@ -79,15 +82,15 @@ class CredentialSource:
             certificate=_text(found.cert_file),
             key=_text(found.key_file),
             authorization=token.strip() if token else None,
-            rotates=not self._kubeconfig and _in_cluster(),
+            rotates=self._in_cluster,
         )
         # It writes what a kubeconfig holds into files and removes them at a regular exit only.
         kube_config._cleanup_temp_files()  # noqa: SLF001 # pyright: ignore[reportPrivateUsage, reportUnknownMemberType]
         return read
 
-
-def _in_cluster() -> bool:
-    return SERVICE_HOST_ENV_NAME in os.environ and Path(SERVICE_CERT_FILENAME).is_file()
+    @property
+    def _in_cluster(self) -> bool:
+        return not self._kubeconfig and SERVICE_HOST_ENV_NAME in os.environ and self._authority.is_file()
 
 
 def _text(path: str | None) -> str | None:

@@ -43,7 +43,7 @@ class Operator:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stopping.set)
         settings = self._settings
-        source = CredentialSource(settings.kubeconfig, settings.context)
+        source = CredentialSource(settings.kubeconfig, settings.context, settings.service_account_dir)
         health = HealthServer(self._metrics, live=self._live, ready=self._ready, measure=self._measure)
         # The Lease has connections and a time-out of its own: nothing stands before a renewal, and two tries fit into
         # the time that it may take.

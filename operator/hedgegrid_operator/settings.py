@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from hedgegrid_api import __version__
+from hedgegrid_operator.desired.stateful_set import ImageDefaults
 
 ENVIRONMENT_PREFIX = "HEDGEGRID_OPERATOR_"
-_NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 _LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 
@@ -30,12 +30,20 @@ class Settings:
 
     kubeconfig: str = _setting("", "kubeconfig file; empty: in-cluster, else $KUBECONFIG or ~/.kube/config")
     context: str = _setting("", "context of the kubeconfig; empty: its current one")
+    service_account_dir: str = _setting(
+        "/var/run/secrets/kubernetes.io/serviceaccount", "folder of token, ca.crt and namespace", metavar="FOLDER"
+    )
     namespace: str = _setting("", "namespace of the operator's Lease, keys and notes; empty: the pod's own")
     watch_namespaces: str = _setting("", "namespaces of the grids, comma separated; empty: all")
     strategy_image: str = _setting("hedgegrid-strategy", "repository of the strategy image")
     strategy_tag: str = _setting(__version__, "tag of the strategy image")
     strategy_pull_policy: str = _setting(
         "IfNotPresent", "pull policy of the strategy image", choices=("Always", "IfNotPresent", "Never")
+    )
+    strategy_digest: str = _setting("", "digest of the strategy image, sha256:…; outranks the tag")
+    strategy_pull_secrets: str = _setting("", "pull secrets of strategy pods that name none, comma separated")
+    strategy_user: str = _setting(
+        "10001", "user and group of the strategy pods; empty: the cluster assigns them (OpenShift)", metavar="UID"
     )
     installation: str = _setting(
         "", "whose grids this operator runs (annotation hedgegrid.io/installation); empty: the name of its namespace"
@@ -72,6 +80,18 @@ class Settings:
         return tuple(name.strip() for name in self.watch_namespaces.split(",") if name.strip()) or (None,)
 
     @property
+    def image_defaults(self) -> ImageDefaults:
+        """What strategy pods have where their object says nothing."""
+        return ImageDefaults(
+            repository=self.strategy_image,
+            tag=self.strategy_tag,
+            digest=self.strategy_digest,
+            pull_policy=self.strategy_pull_policy,
+            pull_secrets=tuple(name.strip() for name in self.strategy_pull_secrets.split(",") if name.strip()),
+            user=int(self.strategy_user) if self.strategy_user else None,
+        )
+
+    @property
     def own_installation(self) -> str:
         """Name of the installation."""
         return self.installation or self.own_namespace
@@ -81,7 +101,8 @@ class Settings:
         """Namespace of the operator."""
         if self.namespace:
             return self.namespace
-        return _NAMESPACE_FILE.read_text().strip() if _NAMESPACE_FILE.is_file() else "hedgegrid-system"
+        file = Path(self.service_account_dir) / "namespace"
+        return file.read_text().strip() if file.is_file() else "hedgegrid-system"
 
 
 def own_name(environ: Mapping[str, str]) -> str:
@@ -121,6 +142,8 @@ def _contradiction(found: Settings) -> str | None:
         value = getattr(found, field.name)
         if isinstance(value, int | float) and value <= 0 and field.name != "health_port":
             return f"--{field.name.replace('_', '-')} must be greater than 0"
+    if found.strategy_user and not (found.strategy_user.isdecimal() and int(found.strategy_user) > 0):
+        return f"--strategy-user is {found.strategy_user!r}: a number greater than 0, or empty"
     if not found.retry_period < found.renew_deadline < found.lease_duration:
         return "--retry-period < --renew-deadline < --lease-duration must hold"
     if 5 * found.certificate_lifetime > found.ca_lifetime:

@@ -1,6 +1,7 @@
 """The children that a spec asks for, and what is kept of what is there."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -21,12 +22,20 @@ DEFAULTS = ImageDefaults("registry/strategy", "1.2.3", "IfNotPresent")
 
 
 def built(**spec: Any) -> Desired:
+    return built_with(DEFAULTS, **spec)
+
+
+def built_with(defaults: ImageDefaults, **spec: Any) -> Desired:
     parsed = HedgeGridSpec.model_validate({**SPEC, **spec})
-    return desired(REF, parsed, files(parsed), DEFAULTS)
+    return desired(REF, parsed, files(parsed), defaults)
+
+
+def pod_of(found: Desired) -> dict[str, Any]:
+    return found.stateful_set["spec"]["template"]["spec"]
 
 
 def container(found: Desired) -> dict[str, Any]:
-    return found.stateful_set["spec"]["template"]["spec"]["containers"][0]
+    return pod_of(found)["containers"][0]
 
 
 @pytest.mark.parametrize(
@@ -173,6 +182,36 @@ def test_a_pod_keeps_what_is_ours_whatever_the_spec_adds() -> None:
 )
 def test_what_the_spec_leaves_open_of_the_image_comes_from_the_settings(image: dict[str, str], reference: str) -> None:
     assert container(built(image=image))["image"] == reference
+
+
+RELEASED = replace(DEFAULTS, digest="sha256:ab", pull_secrets=("mirror",))
+
+
+@pytest.mark.parametrize(
+    ("image", "reference"),
+    [
+        ({}, "registry/strategy@sha256:ab"),
+        ({"tag": "9"}, "registry/strategy:9"),
+        ({"repository": "other/strategy"}, "other/strategy:1.2.3"),
+        ({"digest": f"sha256:{'0' * 64}"}, f"registry/strategy@sha256:{'0' * 64}"),
+    ],
+)
+def test_the_settings_digest_is_of_their_own_image_only(image: dict[str, str], reference: str) -> None:
+    assert container(built_with(RELEASED, image=image))["image"] == reference
+
+
+def test_pull_secrets_of_the_settings_are_for_a_spec_that_names_none() -> None:
+    assert pod_of(built_with(RELEASED))["imagePullSecrets"] == [{"name": "mirror"}]
+    assert pod_of(built_with(RELEASED, imagePullSecrets=[{"name": "own"}]))["imagePullSecrets"] == [{"name": "own"}]
+    assert "imagePullSecrets" not in pod_of(built())
+
+
+def test_a_cluster_that_assigns_users_is_left_to_do_it() -> None:
+    """OpenShift refuses a pod that asks for a fixed one."""
+    found = pod_of(built_with(replace(DEFAULTS, user=None)))["securityContext"]
+    assert not {"runAsUser", "runAsGroup", "fsGroup"} & set(found)
+    assert found["runAsNonRoot"] is True
+    assert pod_of(built_with(replace(DEFAULTS, user=1234)))["securityContext"]["runAsUser"] == 1234
 
 
 def test_an_ephemeral_store_has_no_claim() -> None:

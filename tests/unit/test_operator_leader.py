@@ -157,7 +157,7 @@ async def test_an_answer_that_was_lost_costs_one_more_look() -> None:
 
 async def test_nothing_is_written_for_a_leader_that_may_not() -> None:
     """F31: asked right before each request, wherever a pause of the process has caught the work."""
-    kube = Kube(CredentialSource("/nowhere", ""), Metrics(), 1, may_write=lambda: False)
+    kube = Kube(CredentialSource("/nowhere", "", "/nowhere"), Metrics(), 1, may_write=lambda: False)
     kube._session = cast("Any", object())  # pyright: ignore[reportPrivateUsage]
     with pytest.raises(NotLeadingError):
         await kube.apply(HEDGE_GRID, {"metadata": {"name": "btc", "namespace": "x"}}, "status")

@@ -28,7 +28,6 @@ _KEYS_DIR = "/etc/hedgegrid/api"
 _TLS_DIR = "/etc/hedgegrid/tls"
 _STORE_DIR = "/var/lib/hedgegrid"
 _GRACE_SECONDS = 120
-_USER = 10001
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +37,11 @@ class ImageDefaults:
     repository: str
     tag: str
     pull_policy: str
+    digest: str = ""
+    """Of `repository`; outranks the tag."""
+    pull_secrets: tuple[str, ...] = ()
+    user: int | None = 10001
+    """User and group; None: the cluster assigns them."""
 
 
 def stateful_set(grid: GridRef, spec: HedgeGridSpec, config_hash: str, defaults: ImageDefaults) -> Json:
@@ -73,10 +77,12 @@ def revision_of(manifest: Json) -> str:
 
 
 def image_of(image: Image, defaults: ImageDefaults) -> str:
-    """Reference of the image: the object's fields, else the operator's; a digest outranks the tag."""
+    """Reference of the image: the object's fields, else the operator's; a digest outranks a tag."""
     repository = image.repository or defaults.repository
-    if image.digest:
-        return f"{repository}@{image.digest}"
+    # The operator's digest is of its own repository, and a tag in the object asks for another image.
+    digest = image.digest or ("" if image.repository or image.tag else defaults.digest)
+    if digest:
+        return f"{repository}@{digest}"
     return f"{repository}:{image.tag or defaults.tag}"
 
 
@@ -96,23 +102,27 @@ def _template(grid: GridRef, spec: HedgeGridSpec, config_hash: str, defaults: Im
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "terminationGracePeriodSeconds": _GRACE_SECONDS,
-        "securityContext": {
-            "runAsNonRoot": True,
-            "runAsUser": _USER,
-            "runAsGroup": _USER,
-            "fsGroup": _USER,
-            "fsGroupChangePolicy": "OnRootMismatch",
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
+        "securityContext": _pod_security(defaults.user),
         "containers": [_container(grid, spec, defaults)],
         "volumes": [*volumes, *(volume for volume in spec.pod.volumes if volume["name"] not in taken)],
     }
     pod |= _placement(spec)
-    if spec.image_pull_secrets:
-        pod["imagePullSecrets"] = [{"name": secret.name} for secret in spec.image_pull_secrets]
+    pull_secrets = [secret.name for secret in spec.image_pull_secrets] or defaults.pull_secrets
+    if pull_secrets:
+        pod["imagePullSecrets"] = [{"name": name} for name in pull_secrets]
     return {
         "metadata": {"labels": {**spec.pod.labels, **labels(grid)}, "annotations": dict(spec.pod.annotations)},
         "spec": pod,
+    }
+
+
+def _pod_security(user: int | None) -> Json:
+    ids: Json = {} if user is None else {"runAsUser": user, "runAsGroup": user, "fsGroup": user}
+    return {
+        "runAsNonRoot": True,
+        **ids,
+        "fsGroupChangePolicy": "OnRootMismatch",
+        "seccompProfile": {"type": "RuntimeDefault"},
     }
 
 
