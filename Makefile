@@ -48,9 +48,9 @@ demo: binaries ## The whole story on an embedded Kubernetes: apply, trade, throt
 playground: binaries ## The same parts left running for you: make playground DIR=playground
 	@$(BIN)/python -m tests.kube.playground --dir $(DIR)
 
-test: binaries ## Every test: unit, strategy, operator
-	@echo "Tests: unit (pure), strategy (real engine, real processes), operator (real kube-apiserver). About 20 minutes on 2 cores."
-	@$(BIN)/pytest -n 3 --dist worksteal tests/unit tests/monitoring tests/strategy tests/test_ops_integration.py tests/operator
+test: binaries ## Every test: unit, strategy, operator, chart
+	@echo "Tests: unit (pure), strategy (real engine, real processes), operator (real kube-apiserver), chart (real Helm). About 20 minutes on 2 cores."
+	@$(BIN)/pytest -n 3 --dist worksteal tests/unit tests/monitoring tests/strategy tests/test_ops_integration.py tests/operator tests/chart
 
 chaos: binaries ## Break everything for a while, then audit: make chaos MINUTES=30 [SEED=7] [REPORT=chaos.json]
 	@$(BIN)/python -m tests.chaos --minutes $(MINUTES) $(if $(SEED),--seed $(SEED)) $(if $(REPORT),--report $(REPORT))

@@ -1,0 +1,45 @@
+"""Fixtures of the chart tier: a real Helm, and a Kubernetes for each file: a release owns what is cluster-wide."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.kube import Cluster
+from tests.kube.fixtures import UNAVAILABLE, namespace, pytest_addoption, pytest_collection_finish
+from tests.kube.helm import Helm, HelmUnavailable, find_helm
+
+__all__ = ["namespace", "pytest_addoption", "pytest_collection_finish"]
+
+
+@pytest.fixture(scope="session")
+def helm_binary() -> Path:
+    """Skips, with the reason, where none can be had."""
+    try:
+        return find_helm(lambda _: None)
+    except HelmUnavailable as reason:
+        pytest.skip(str(reason))
+
+
+@pytest.fixture(scope="session")
+def helm(helm_binary: Path, tmp_path_factory: pytest.TempPathFactory) -> Helm:
+    """Helm without a cluster."""
+    return Helm(helm_binary, tmp_path_factory.mktemp("helm"))
+
+
+@pytest.fixture(scope="module")
+def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
+    """A cluster for the tests of one file; skips, with the reason, where none can be had."""
+    reason = request.config.stash.get(UNAVAILABLE, None)
+    if reason:
+        pytest.skip(reason)
+    if request.config.getoption("--kube-context"):
+        pytest.skip("installs and removes the CustomResourceDefinition: not in a cluster that others use")
+    with Cluster(say=lambda _: None) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def release_helm(helm_binary: Path, cluster: Cluster) -> Helm:
+    """Helm with an administrator's rights in the cluster."""
+    return Helm(helm_binary, cluster.folder / "helm", cluster.kubeconfig)
