@@ -164,6 +164,7 @@ class Brain:
     def witness(self, kind: Kind, obj: Json, deleted: bool) -> None:
         """An event of a watch: proof that changes are seen."""
         self._witnessed_at = asyncio.get_running_loop().time()
+        self.resync.heard(kind, obj)
         self.observe(kind, obj, deleted=deleted)
 
     def observe(self, kind: Kind, obj: Json, deleted: bool = False) -> None:

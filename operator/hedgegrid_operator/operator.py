@@ -93,6 +93,7 @@ class Operator:
         ):
             brain = self._brain = Brain(settings, kube, client, leader, self._metrics, key, ca)
             watch = Watch(source, settings.namespaces, brain.witness)
+            brain.resync.silent = watch.renew
             group.create_task(self._hold(leader, brain))
             group.create_task(brain.recorder.run())
             try:

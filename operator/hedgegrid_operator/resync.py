@@ -21,6 +21,7 @@ from hedgegrid_operator.objects import (
     Kind,
     labels_of,
     metadata,
+    resource_version,
     uid_of,
 )
 
@@ -60,6 +61,12 @@ class Resync:
         self.attempts = Attempts()
         """How these LISTs go."""
         self._versions: dict[tuple[Kind, str | None], int] = {}
+        self.silent: Callable[[], None] = lambda: None
+        """Called when a watch has missed a change."""
+        self._heard: dict[tuple[Kind, str | None], int] = {}
+        """The newest version that each watch has told."""
+        self._missed: dict[tuple[Kind, str | None], int] = {}
+        """A newer one that the last LIST has found."""
         self.config_maps: dict[str, list[str]] = {}
         """Names of each grid's ConfigMaps, as last listed."""
 
@@ -72,7 +79,7 @@ class Resync:
             for kind in WATCHED:
                 listed: list[str] = []
                 changed: list[tuple[str, str]] = []
-                version = 0
+                version = newest = 0
                 async for found, items in self._pages(kind, namespace, metadata_only=self.done_at is not None):
                     # Every page repeats the version of the whole list.
                     version = version or self._in_order(kind, namespace, found)
@@ -83,11 +90,28 @@ class Resync:
                         elif not self._cache.holds(kind, item):
                             about = metadata(item)
                             changed.append((str(about.get("namespace")), str(about.get("name"))))
+                            newest = max(newest, resource_version(item))
                 await self._read(kind, namespace, changed)
                 for uid, change in self._cache.missing(kind, listed, version, namespace):
                     self._react(uid, change)
+                self._judge(kind, namespace, newest)
         self.done_at = asyncio.get_running_loop().time()
         self.attempts.succeeded()
+
+    def heard(self, kind: Kind, obj: Json) -> None:
+        """A watch has told of an object."""
+        namespace = metadata(obj).get("namespace")
+        watched = kind, namespace if namespace in self._namespaces else None
+        self._heard[watched] = max(resource_version(obj), self._heard.get(watched, 0))
+
+    def _judge(self, kind: Kind, namespace: str | None, newest: int) -> None:
+        """A watch that hasn't told by the next LIST what one has found is dead, whatever it looks like."""
+        heard, missed = self._heard.get((kind, namespace), 0), self._missed.pop((kind, namespace), 0)
+        if missed > heard:
+            log.warning("the watch of %s is silent: a LIST has found what it didn't tell", kind.plural)
+            self.silent()
+        elif newest > heard:
+            self._missed[kind, namespace] = newest
 
     async def _pages(
         self, kind: Kind, namespace: str | None, name: str = "", *, metadata_only: bool = False
@@ -112,7 +136,8 @@ class Resync:
         if version < before:
             log.warning("the API server's store went back from %d to %d: was it restored?", before, version)
             self._cache.rewind()
-            self._versions.clear()
+            for known in (self._versions, self._heard, self._missed):
+                known.clear()
         self._versions[kind, namespace] = version
         return version
 

@@ -46,23 +46,34 @@ class Watch:
         self._namespaces = [name for name in namespaces if name is not None]
         self._sink = sink
         self._loop = asyncio.get_running_loop()
+        self._stopped = False
         self._stop = threading.Event()
+        self._left = asyncio.Event()
 
     async def run(self) -> None:
         """Watch; start again whenever the framework gives up (an API server that answers with errors, say)."""
-        while not self._stop.is_set():
+        while not self._stopped:
             ended: asyncio.Future[None] = self._loop.create_future()
-            threading.Thread(target=self._run_thread, args=(ended,), name="watch", daemon=True).start()
-            await asyncio.shield(ended)
-            if not self._stop.is_set():
-                log.warning("the watches ended; they are started again")
+            self._stop, self._left = threading.Event(), asyncio.Event()
+            threading.Thread(target=self._run_thread, args=(ended, self._stop), name="watch", daemon=True).start()
+            left = asyncio.create_task(self._left.wait())
+            await asyncio.wait((ended, left), return_when=asyncio.FIRST_COMPLETED)
+            left.cancel()
+            if not self._stopped:
+                log.warning("the watches %s; they are started again", "ended" if ended.done() else "are silent")
                 await asyncio.sleep(_RESTART_PAUSE)
+
+    def renew(self) -> None:
+        """Watch anew: what watches now is told to end and isn't waited for; it may stand still in its ending (seen)."""
+        self._stop.set()
+        self._left.set()
 
     def stop(self) -> None:
         """Ask for the end."""
+        self._stopped = True
         self._stop.set()
 
-    def _run_thread(self, ended: asyncio.Future[None]) -> None:
+    def _run_thread(self, ended: asyncio.Future[None], stop: threading.Event) -> None:
         loop = asyncio.new_event_loop()
         loop.set_exception_handler(_told_in_a_line)
         try:
@@ -73,13 +84,13 @@ class Watch:
                 standalone=True,
                 clusterwide=not self._namespaces,
                 namespaces=self._namespaces,
-                stop_flag=self._stop,
+                stop_flag=stop,
             )
         except Exception as error:  # noqa: BLE001 — whatever it is, watching starts again, and LISTs go on meanwhile
             log.warning("the watches failed: %s", error or type(error).__name__)
         finally:
             loop.close()
-            self._loop.call_soon_threadsafe(ended.set_result, None)
+            self._loop.call_soon_threadsafe(_settle, ended)
 
     def _registry(self) -> kopf.OperatorRegistry:
         registry = kopf.OperatorRegistry()
@@ -102,6 +113,11 @@ class Watch:
             hand_over(sink, kind, obj, event["type"] == "DELETED")
 
         return handler
+
+
+def _settle(ended: asyncio.Future[None]) -> None:
+    if not ended.done():
+        ended.set_result(None)
 
 
 def _told_in_a_line(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

@@ -6,6 +6,8 @@ from pathlib import Path
 from tests.kube.cluster import Cluster
 
 _LOGS = 3
+_PODS = 20
+"""Of more only those are shown that aren't ready."""
 _LINES = 40
 _LINE_CHARACTERS = 3000
 
@@ -34,6 +36,8 @@ def _pods(cluster: Cluster) -> list[str]:
     for pod in found:
         about, status = pod["metadata"], pod["status"]
         conditions = {item["type"]: item["status"] for item in status.get("conditions", [])}
+        if len(found) > _PODS and conditions.get("Ready") == "True":
+            continue
         states = [item.get("state") for item in status.get("containerStatuses", [])]
         marked = about.get("deletionTimestamp", "not asked to go")
         node = pod["spec"].get("nodeName")

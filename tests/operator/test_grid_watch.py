@@ -84,6 +84,22 @@ def test_a_silent_watch_costs_a_resync_interval_at_most(fleet: Fleet, proxy: Api
     the_watch_delivers(fleet, proxy)
 
 
+def test_a_watch_that_is_dead_is_replaced(fleet: Fleet, proxy: ApiProxy, operator: Operator) -> None:
+    """F29: its connection stays, and nothing comes by it; long before any time-out another one takes its place."""
+    calls = proxy.calls
+    dead = {id(call) for call in calls if call.watch}
+    proxy.freeze(lambda call: id(call) in dead)
+    missed, told = fleet.take(2)
+    fleet.grids[missed].patch(killSwitch=BOTH)
+    fleet.wait_held([missed])
+    wait_until(lambda: any(map(grid_watches, proxy.calls[len(calls) :])), 60, "a new watch")
+    wait_until(lambda: "they are started again" in operator.process.log(), 10, "a line about it")
+    proxy.freeze(lambda call: id(call) in dead or lists(call))
+    fleet.grids[told].patch(killSwitch=BOTH)
+    fleet.wait_held([told])
+    proxy.heal()
+
+
 @pytest.mark.parametrize(
     "answer",
     [

@@ -70,3 +70,25 @@ def test_a_throttle_or_a_switch_is_not_judged_anew_and_a_spec_is(monkeypatch: py
         assert world.reason("Accepted") == "Valid"
 
     run(story)
+
+
+def test_a_watch_that_misses_what_two_lists_know_is_started_anew() -> None:
+    async def story(world: World) -> None:
+        world.pods.obey()
+        await world.brain.resync_watched()
+        await world.trading()
+        renewed: list[str] = []
+        world.brain.resync.silent = lambda: renewed.append("renewed")
+        world.grid_object(generation=2, throttle=0.5)
+        await world.brain.resync_watched()
+        assert renewed == [], "its event may be on its way"
+        await world.brain.resync_watched()
+        assert renewed == ["renewed"]
+        late = world.grid_object(generation=3, throttle=0.25)
+        await world.brain.resync_watched()
+        world.brain.witness(HEDGE_GRID, late, deleted=False)
+        await world.brain.resync_watched()
+        await world.brain.resync_watched()
+        assert renewed == ["renewed"]
+
+    run(story)
