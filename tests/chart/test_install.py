@@ -5,112 +5,25 @@ and rights; both namespaces enforce the Pod Security level `restricted`.
 """
 
 import json
-import os
 import re
 import shutil
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 
 from tests.chart.chart_parts import CHART, NAMESPACE, RELEASE, Json, grid
+from tests.chart.release_parts import CRD, GRIDS, PATIENCE, Release, make_namespaces
 from tests.kube import Cluster, wait_until
-from tests.kube.cluster import CHECKOUT
 from tests.kube.helm import Helm, HelmFailed
 
 pytestmark = pytest.mark.timeout(600)
-
-API = "hedgegrid.io/v1alpha1"
-CRD = "hedgegrids.hedgegrid.io"
-GRIDS = "grids"
-PATIENCE = 120.0
-"""Seconds for one step of a grid on a machine that is busy."""
-
-
-def values() -> Json:
-    """What the pod runner needs to know: each pod listens at its own address only; and which code is tested."""
-    code = [str((CHECKOUT / part).resolve()) for part in os.environ.get("PYTHONPATH", "").split(":") if part]
-    return {
-        "settings": {"healthHost": "0.0.0.0", "resyncInterval": 3},
-        "tests": {"namespace": GRIDS},
-        "extraEnv": [{"name": "PYTHONPATH", "value": ":".join(code)}] if code else [],
-    }
-
-
-class Release:
-    """The release and its grids, as their users see them."""
-
-    def __init__(self, helm: Helm, cluster: Cluster) -> None:
-        self.helm = helm
-        self.cluster = cluster
-        self.api = cluster.api
-
-    def deploy(self, verb: str, *extra: str, chart: Path = CHART, **more: Any) -> str:
-        """Install or upgrade with these values, and wait until its pods are ready."""
-        text = yaml.safe_dump(values() | more)
-        flags = ("--namespace", NAMESPACE, "--wait", "--timeout", f"{PATIENCE:g}s", "--values", "-")
-        return self.helm(verb, RELEASE, chart, *flags, *extra, stdin=text)
-
-    def run(self, verb: str, *arguments: str) -> str:
-        """Another helm command on the release."""
-        return self.helm(verb, RELEASE, *arguments, "--namespace", NAMESPACE, "--timeout", f"{PATIENCE:g}s")
-
-    def operators(self) -> list[str]:
-        """UIDs of the operator's pods that aren't going."""
-        found = self.api.list("v1", "Pod", NAMESPACE, {"app.kubernetes.io/component": "operator"})
-        return sorted(pod["metadata"]["uid"] for pod in found if "deletionTimestamp" not in pod["metadata"])
-
-    def create(self, name: str) -> None:
-        """A grid that trades."""
-        made = grid(name)
-        made["metadata"]["namespace"] = GRIDS
-        self.api.create(made)
-        self.wait_phase(name, "Running")
-
-    def patch(self, name: str, **spec: Any) -> None:
-        """Change a grid's spec."""
-        self.api.patch(API, "HedgeGrid", name, GRIDS, {"spec": spec})
-
-    def wait_phase(self, name: str, phase: str) -> Json:
-        """The grid once its status is of its newest generation and shows this phase."""
-        return self.wait(name, lambda status: status["phase"] == phase)
-
-    def wait(self, name: str, until: Callable[[Json], bool]) -> Json:
-        """The grid once its status is of its newest generation and `until` says so."""
-
-        def shows(found: Json) -> bool:
-            status = found.get("status", {})
-            return status.get("observedGeneration") == found["metadata"]["generation"] and until(status)
-
-        return self.api.wait(API, "HedgeGrid", name, GRIDS, shows, PATIENCE)
-
-    def remove(self, name: str) -> None:
-        """Delete a grid and wait until it is gone."""
-        self.api.delete(API, "HedgeGrid", name, GRIDS)
-        self.api.wait_gone(API, "HedgeGrid", name, GRIDS, PATIENCE)
-
-    def trace(self, name: str) -> tuple[Any, ...]:
-        """What would be another if the grid's pod had been touched."""
-        pod = self.api.get("v1", "Pod", f"hedgegrid-{name}-0", GRIDS) or {}
-        found = self.api.get("apps/v1", "StatefulSet", f"hedgegrid-{name}", GRIDS) or {}
-        restarts = [container["restartCount"] for container in pod["status"]["containerStatuses"]]
-        return pod["metadata"]["uid"], restarts, found["metadata"]["uid"], found["metadata"]["generation"]
-
-    def leader(self) -> str:
-        """Who holds the Lease; empty: nobody."""
-        lease = self.api.get("coordination.k8s.io/v1", "Lease", RELEASE, NAMESPACE) or {"spec": {}}
-        return lease["spec"].get("holderIdentity") or ""
 
 
 @pytest.fixture(scope="module")
 def shared_release(release_helm: Helm, cluster: Cluster) -> Release:
     """Two namespaces, and the release for all tests of this file."""
-    for name in (NAMESPACE, GRIDS):
-        labels = {"pod-security.kubernetes.io/enforce": "restricted"}
-        cluster.api.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})
-        cluster.api.wait("v1", "ServiceAccount", "default", name, lambda _: True)
+    make_namespaces(cluster, NAMESPACE, GRIDS)
     return Release(release_helm, cluster)
 
 
@@ -135,7 +48,7 @@ def test_helm_test_makes_kills_and_deletes_a_grid(release: Release) -> None:
     told = release.run("test", "--logs")
     steps = ("is made", "Running", "Flat", "gone")
     assert [step for step in steps if step in told] == list(steps), told
-    assert release.api.list(API, "HedgeGrid", GRIDS) == []
+    assert release.api.list("hedgegrid.io/v1alpha1", "HedgeGrid", GRIDS) == []
     assert release.api.get("v1", "ServiceAccount", f"{RELEASE}-test", NAMESPACE) is None, "its rights go with it"
 
 
