@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from hedgegrid_api.monitoring import Monitoring, PrometheusRule, ServiceMonitor
 from hedgegrid_api.pieces import LABEL_VALUE
 from hedgegrid_api.pod import Affinity, Image, Json, LocalObjectReference, Pod, PullPolicy, Resources, Toleration
 from hedgegrid_api.risk import Risk, RiskAction
@@ -55,16 +56,19 @@ __all__ = [
     "LocalObjectReference",
     "MarginType",
     "Market",
+    "Monitoring",
     "OnTimeout",
     "Placement",
     "PlacementPolicy",
     "Pod",
+    "PrometheusRule",
     "PullPolicy",
     "Regime",
     "Replay",
     "Resources",
     "Risk",
     "RiskAction",
+    "ServiceMonitor",
     "Sim",
     "SimMarket",
     "Storage",
@@ -286,6 +290,8 @@ class HedgeGridSpec(Model):
     """Additions to the strategy pod. They can't override what the operator sets."""
     storage: Storage = Storage()
     """The volume of the store: latches, ladder and, in mode sim, the venue's book. Immutable."""
+    monitoring: Monitoring = Monitoring()
+    """Objects of the Prometheus Operator for this grid alone. Takes effect without a restart."""
     update: Update = Update()
     """When a change that the running pod can't take over restarts it. Until then the pod keeps its revision, through
     crash and eviction. A restart cancels entries; exits and positions stay at the venue."""

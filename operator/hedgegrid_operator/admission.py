@@ -6,6 +6,7 @@ from hashlib import blake2b
 from hedgegrid_operator.admit import Reason, Rival, Verdict, admit
 from hedgegrid_operator.cache import Cache, Entry
 from hedgegrid_operator.desired.build import Desired, desired
+from hedgegrid_operator.desired.network_policy import Access
 from hedgegrid_operator.desired.stateful_set import ImageDefaults
 from hedgegrid_operator.installation import is_stranger, told
 from hedgegrid_operator.objects import compact, section
@@ -28,8 +29,20 @@ _CONTROLS = frozenset({"throttle", "killSwitch", "rearm"})
 class Admission:
     """Judges grids beside each other."""
 
-    def __init__(self, cache: Cache, defaults: ImageDefaults, installation: str = "") -> None:
+    def __init__(
+        self,
+        cache: Cache,
+        defaults: ImageDefaults,
+        installation: str = "",
+        access: Access | None = None,
+        runbooks: str = "",
+    ) -> None:
+        """`access`: who may talk to the pods, None: no NetworkPolicy says so. `runbooks`: where the pages of alerts
+        are.
+        """
         self._cache = cache
+        self._access = access
+        self._runbooks = runbooks
         self._installation = installation
         self._defaults = defaults
         self._known: dict[str, _Known] = {}
@@ -54,7 +67,7 @@ class Admission:
         # A spec that can't be read doesn't change what stands.
         wanted = known.wanted if known else None
         if found.spec is not None and found.config is not None:
-            wanted = desired(entry.controls.ref, found.spec, found.config, self._defaults)
+            wanted = desired(entry.controls.ref, found.spec, found.config, self._defaults, self._access, self._runbooks)
         # What was made of the spec is in `wanted`; the spec itself isn't needed again.
         self._known[uid] = _Known(generation, replace(found, spec=None, config=None), wanted, settled)
         return found

@@ -16,10 +16,13 @@ from hedgegrid_operator.objects import (
     CONFIG_MAP,
     DISRUPTION_BUDGET,
     MANIFEST_ANNOTATION,
+    NETWORK_POLICY,
+    PROMETHEUS_RULE,
     ROLE,
     ROLE_BINDING,
     SERVICE,
     SERVICE_ACCOUNT,
+    SERVICE_MONITOR,
     STATEFUL_SET,
     UID_LABEL,
     GridRef,
@@ -39,11 +42,11 @@ log = logging.getLogger(__name__)
 
 NEVER = "1"
 """A resource version that no object of a cluster has."""
-LISTED = (CONFIG_MAP, SERVICE, SERVICE_ACCOUNT, ROLE, ROLE_BINDING, DISRUPTION_BUDGET)
-"""Children that no watch follows: listed by label from time to time, by metadata only."""
+LISTED = (CONFIG_MAP, SERVICE, SERVICE_ACCOUNT, ROLE, ROLE_BINDING, DISRUPTION_BUDGET, NETWORK_POLICY)
+"""Children that no watch follows: listed by label from time to time, by metadata only. Further ones: `served.py`."""
 
 
-_WITH_STATUS = (STATEFUL_SET, DISRUPTION_BUDGET)
+_WITH_STATUS = (STATEFUL_SET, DISRUPTION_BUDGET, SERVICE_MONITOR, PROMETHEUS_RULE)
 
 
 class NameTakenError(Exception):

@@ -24,6 +24,7 @@ from hedgegrid_operator.installation import is_stranger
 from hedgegrid_operator.kube import ApiError, ApiUnreachableError, Kube, NotLeadingError
 from hedgegrid_operator.leader import Leader
 from hedgegrid_operator.metrics import Metrics
+from hedgegrid_operator.monitors import Monitors
 from hedgegrid_operator.objects import HEDGE_GRID, STATEFUL_SET, GridRef, Json, Kind, resource_version, uid_of
 from hedgegrid_operator.observed import PodState
 from hedgegrid_operator.overlap import Overlap
@@ -33,6 +34,7 @@ from hedgegrid_operator.queue import Lane
 from hedgegrid_operator.recognize import Recognition
 from hedgegrid_operator.reconcile import Reconciler
 from hedgegrid_operator.resync import Resync
+from hedgegrid_operator.served import Served
 from hedgegrid_operator.settings import Settings
 from hedgegrid_operator.sweep import Sweep
 
@@ -71,6 +73,7 @@ class Brain:
         self._witnessed_at: float | None = None
         self._failures: defaultdict[str, int] = defaultdict(int)
         self.cache = Cache()
+        self.served = Served(kube)
         self.children = Children(kube, Contention(settings.conflict_window, settings.conflict_pause))
         self.recorder = Recorder(kube, leader.identity, settings.own_namespace)
         self.courier = Courier(
@@ -90,9 +93,19 @@ class Brain:
             self.cache,
             settings.image_defaults,
             self._installation,
+            settings.access,
+            settings.runbook_url,
+        )
+        self.monitors = Monitors(
+            self.cache,
+            self.admission,
+            self.children,
+            self.served,
+            news=self._wake,
+            interval=settings.children_interval,
         )
         self.publisher = Publisher(kube, self.cache, self.courier, self.admission, self.recorder, metrics)
-        finalizer = Finalizer(kube, self.cache, self.children, self.observe, self._installation)
+        finalizer = Finalizer(kube, self.cache, self.children, self.observe, self._installation, self.served)
         self.farewell = Farewell(
             self.cache,
             self.courier,
@@ -107,6 +120,7 @@ class Brain:
             self.admission,
             finalizer,
             self.provisioner,
+            self.monitors,
             self.publisher,
             self.farewell,
             Escalator(kube, self.cache, self.courier, self.publisher, metrics),
@@ -114,13 +128,14 @@ class Brain:
         self.objects = Lane("reconcile", self._reconcile, limit=settings.workers, settle=_SETTLE)
         self.doom = Doom(kube, self.cache, self._react)
         self.sweep = Sweep(kube, self.cache, self.children, self.recorder)
-        self._recognition = Recognition(kube, self.cache, self.children, self.admission)
+        self._recognition = Recognition(kube, self.cache, self.children, self.admission, self.served)
         self._recognized = False
         self.resync = Resync(
             kube,
             self.cache,
             self.children,
             settings.namespaces,
+            self.served,
             observe=self.observe,
             react=self._react,
         )
@@ -232,11 +247,11 @@ class Brain:
             self.secrets,
             self.overlap,
             self.provisioner,
+            self.monitors,
             self.admission,
             self.publisher,
             self.farewell,
             self.reconciler,
-            self.resync,
         ):
             part.forget(uid)
         if ref is not None:
@@ -281,6 +296,7 @@ class Brain:
         """Before anything is reconciled: see which children already stand as they should."""
         while not self._recognized:
             try:
+                await self._look_for_kinds()
                 await self._recognition.run(self._settings.namespaces)
             except ApiUnreachableError:
                 await asyncio.sleep(self._settings.retry_period)
@@ -308,15 +324,15 @@ class Brain:
 
     async def _check_children(self) -> None:
         await self.ca.refresh()
-        stale, left = await self.resync.children()
-        for uid in stale:
+        await self._look_for_kinds()
+        checked = await self.resync.children()
+        for uid in checked.stale:
             self._wake(uid)
-        await self.sweep.clean(left)
+        await self.sweep.clean(checked.left)
         for uid in self.cache.grids():
-            entry, wanted = self.cache.grid(uid), self.admission.wanted(uid)
-            names = self.resync.config_maps.get(uid, [])
-            if entry is not None and wanted is not None and len(names) > 1 and not entry.controls.paused:
-                await self.provisioner.prune(entry.controls.ref, wanted, names)
+            entry, wanted, spare = self.cache.grid(uid), self.admission.wanted(uid), checked.spare.get(uid)
+            if entry is not None and wanted is not None and spare and not entry.controls.paused:
+                await self.provisioner.prune(entry.controls.ref, wanted, spare)
             pod = self.cache.pod(uid)
             if pod is None or pod.state is not PodState.READY:
                 # It may be a Secret that it waits for.
@@ -326,6 +342,18 @@ class Brain:
                 self.objects.wake_within(uid, random.uniform(0, self._settings.children_interval / 2))
         # Last: pods that don't answer take their time.
         await self.overlap.settle()
+
+    async def _look_for_kinds(self) -> None:
+        """Look whether the cluster has the kinds by now that it may lack: then what waits for them is made."""
+        try:
+            changed = await self.served.look()
+        except ApiError as error:
+            log.warning("what the API server offers can't be looked up: %s", error)
+            return
+        for uid in self.cache.grids() if changed else ():
+            wanted = self.admission.wanted(uid)
+            if wanted is not None:
+                self.monitors.see_to(uid, wanted)
 
     def wake_all(self) -> None:
         """Look at every grid."""
@@ -351,7 +379,7 @@ class Brain:
 
     async def close(self) -> None:
         """End what is under way: kills may finish, the rest may finish if it is quick."""
-        lanes = (self.courier.kills, self.courier.calm, self.objects)
+        lanes = (self.courier.kills, self.courier.calm, self.objects, self.monitors.lane)
         await asyncio.gather(*(lane.close(_GRACE) for lane in lanes))
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self.recorder.flush(), _GRACE)

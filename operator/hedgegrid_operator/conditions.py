@@ -13,13 +13,23 @@ from hedgegrid_operator.control import plan
 from hedgegrid_operator.control.client import Failure
 from hedgegrid_operator.control.plan import Urgency
 from hedgegrid_operator.escalation import RESTARTS_MAX
-from hedgegrid_operator.facts import Doing, Facts
+from hedgegrid_operator.facts import Doing, Facts, Watching
 from hedgegrid_operator.objects import timestamp
 from hedgegrid_operator.observed import PodState, PodView
 from hedgegrid_operator.trips import risk_told
 
 _OWN = frozenset(
-    {"Accepted", "Progressing", "PodReady", "ControlReachable", "ControlSynced", "KillSwitchEngaged", "Ready", "Paused"}
+    {
+        "Accepted",
+        "Progressing",
+        "PodReady",
+        "ControlReachable",
+        "ControlSynced",
+        "KillSwitchEngaged",
+        "Monitoring",
+        "Ready",
+        "Paused",
+    }
 )
 _MESSAGE_MAX = 4096
 _POD_CONDITIONS_MAX = 32
@@ -64,6 +74,8 @@ def findings(facts: Facts, kill: KillSwitchStatus) -> Iterator[Finding]:
     yield _synced(facts)
     yield _engaged(facts, kill)
     yield from _of_pod(facts)
+    if (monitored := facts.progress.monitored) is not None:
+        yield Finding("Monitoring", monitored.reason is Watching.MADE, monitored.reason.value, monitored.message)
     if facts.controls.paused:
         yield Finding(
             "Paused",

@@ -150,6 +150,9 @@ def _standing(before: HedgeGridStatus, after: HedgeGridStatus) -> Iterator[Note]
         found = condition(after, kind)
         if found is not None and found.reason == reason:
             yield Note(name, found.message, warning=True)
+    new, old = condition(after, "Monitoring"), condition(before, "Monitoring")
+    if new is not None and new.status != "True" and (old is None or old.reason != new.reason):
+        yield Note("MonitoringUnavailable", f"{new.reason}: {new.message}", warning=True)
     new, old = condition(after, "Progressing"), condition(before, "Progressing")
     if new is not None and new.reason in _ROLLOUT:
         another = after.rollout is not None and before.rollout is not None and before.rollout != after.rollout

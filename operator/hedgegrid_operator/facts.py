@@ -29,6 +29,24 @@ REFUSED = "the API server refuses a child"
 """How the message begins while a child can't be made."""
 
 
+class Watching(StrEnum):
+    """Reasons of the condition Monitoring."""
+
+    MADE = "Made"
+    KINDS_MISSING = "KindsMissing"
+    NAME_TAKEN = "NameTaken"
+    APPLY_CONFLICT = "ApplyConflict"
+    REFUSED = "Refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Monitored:
+    """What has become of `spec.monitoring`."""
+
+    reason: Watching
+    message: str
+
+
 @dataclass(frozen=True, slots=True)
 class Progress:
     """What the operator is doing with the children."""
@@ -41,6 +59,8 @@ class Progress:
     """The template that waits."""
     due: datetime | None = None
     """When something changes by itself: the wait of that template is over, a drain may take the pod."""
+    monitored: Monitored | None = None
+    """None where `spec.monitoring` asks for nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,9 +13,12 @@ from hedgegrid_operator.objects import (
     SECRET,
     STATEFUL_SET,
     UID_LABEL,
+    GridRef,
     Json,
+    Kind,
     metadata,
 )
+from hedgegrid_operator.served import Served, left_out
 
 
 def is_on(entry: Entry) -> bool:
@@ -31,8 +34,11 @@ def _present(entry: Entry) -> list[str]:
 class Finalizer:
     """Puts the finalizer on, removes the children, takes it off. Every method raises what `Kube` raises."""
 
-    def __init__(self, kube: Kube, cache: Cache, children: Children, observe: Sink, installation: str) -> None:
+    def __init__(
+        self, kube: Kube, cache: Cache, children: Children, observe: Sink, installation: str, served: Served
+    ) -> None:
         self._kube = kube
+        self._served = served
         self._cache = cache
         self._children = children
         self._observe = observe
@@ -54,13 +60,17 @@ class Finalizer:
         there = await self._children.remove(ref, STATEFUL_SET, child_name(ref.name))
         if wait_for_pod and (there or self._cache.pod(ref.uid) is not None):
             return False
-        for kind in LISTED:
-            async for found, _ in self._kube.pages(kind, ref.namespace, f"{UID_LABEL}={ref.uid}", metadata_only=True):
-                for child in found:
-                    await self._children.remove(ref, kind, str(metadata(child)["name"]))
+        for kind in (*LISTED, *self._served.kinds):
+            with left_out(kind):
+                await self._remove_all(ref, kind)
         for name in (api_secret_name(ref.name), tls_secret_name(ref.name)):
             await self._children.remove(ref, SECRET, name)
         return True
+
+    async def _remove_all(self, ref: GridRef, kind: Kind) -> None:
+        async for found, _ in self._kube.pages(kind, ref.namespace, f"{UID_LABEL}={ref.uid}", metadata_only=True):
+            for child in found:
+                await self._children.remove(ref, kind, str(metadata(child)["name"]))
 
     async def take_off(self, entry: Entry) -> None:
         """Let the object go; nothing happens when it is gone already."""

@@ -54,6 +54,8 @@ class _Call:
         return f"{self.kind.plural}/{self.part}" if self.part else self.kind.plural
 
 
+_GROUP = Kind("", "v1", "APIGroup", "apigroups")
+"""What lookups of kinds are counted as."""
 _UNTYPED = "failed to create typed patch object"
 
 
@@ -90,6 +92,10 @@ def terminating(error: ApiError, namespace: str) -> bool:
 
 class ApiUnreachableError(Exception):
     """No answer from the API server."""
+
+
+class NotServedError(ApiUnreachableError):
+    """The API server doesn't know the kind: not yet, or not any more."""
 
 
 class NotLeadingError(ApiUnreachableError):
@@ -159,6 +165,18 @@ class Kube:
                 return
             query = {**query, "continue": about["continue"]}
 
+    async def resources(self, group: str, version: str) -> frozenset[str]:
+        """Plural names of what the API server offers of a version of a group; empty where it hasn't got that."""
+        groups = items(await self._request(_Call("get", _GROUP, "/apis")), "groups")
+        versions = {str(found.get("groupVersion")) for entry in groups for found in items(entry, "versions")}
+        if f"{group}/{version}" not in versions:
+            return frozenset()
+        try:
+            listed = await self._request(_Call("get", _GROUP, f"/apis/{group}/{version}"))
+        except NotServedError:
+            return frozenset()  # it comes or goes at this moment
+        return frozenset(str(found.get("name")) for found in items(listed, "resources"))
+
     async def create(self, kind: Kind, namespace: str, manifest: Json, *, dry_run: bool = False) -> Json:
         """A new object; `ApiError` with status 409 where its name is taken. `dry_run`: nothing is made."""
         query = {**_MANAGED, "dryRun": "All"} if dry_run else _MANAGED
@@ -210,7 +228,8 @@ class Kube:
         if not answer.get("kind") and (status < 300 or status == 404):
             # Not of the API server, or before it serves our kind: nothing is concluded, least of all that one is gone.
             told = f"{call.verb} {call.path}: {answer.get('message') or 'an object without a kind'} ({status})"
-            raise ApiUnreachableError(shown(sent.hidden(told), _TOLD_MAX))
+            error = NotServedError if status == 404 else ApiUnreachableError
+            raise error(shown(sent.hidden(told), _TOLD_MAX))
         if status >= 300:
             raise ApiError(status, str(answer.get("reason", "")), sent.hidden(str(answer.get("message", ""))), wait)
         return answer

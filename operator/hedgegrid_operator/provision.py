@@ -30,6 +30,7 @@ from hedgegrid_operator.objects import (
 from hedgegrid_operator.observed import PodState
 from hedgegrid_operator.revisions import Revisions
 from hedgegrid_operator.rollout import Standing, Step, decide, evictable, settles_in
+from hedgegrid_operator.served import left_out
 
 log = logging.getLogger(__name__)
 
@@ -125,11 +126,16 @@ class Provisioner:
         except (ApiError, NameTakenError) as error:
             log.warning("the pod's certificate can't be seen to: %s", error, extra=ref.fields())
 
-    async def prune(self, ref: GridRef, wanted: Desired, config_maps: list[str]) -> None:
-        """Remove the ConfigMaps that neither the pod, nor its StatefulSet, nor the present spec needs."""
-        for name in config_maps:
-            if name not in self._revisions.config_maps(ref, wanted):
-                await self._children.remove(ref, CONFIG_MAP, name)
+    async def prune(self, ref: GridRef, wanted: Desired, listed: list[tuple[Kind, str]]) -> None:
+        """Remove the ConfigMaps that neither the pod, nor its StatefulSet, nor the present spec needs, and what isn't
+        made any more by setting or spec.
+        """
+        for kind, name in listed:
+            config_map = kind is CONFIG_MAP
+            needed = name in self._revisions.config_maps(ref, wanted) if config_map else kind in wanted.kinds
+            if not needed:
+                with left_out(kind):
+                    await self._children.remove(ref, kind, name)
 
     async def _keep(self, ref: GridRef, wanted: Desired, conflicts: list[str]) -> None:
         """Put back what of the running revision was changed: its StatefulSet and ConfigMaps, as they were applied."""

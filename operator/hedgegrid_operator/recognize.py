@@ -22,13 +22,15 @@ from hedgegrid_operator.objects import (
     labels_of,
     metadata,
 )
+from hedgegrid_operator.served import Served, left_out
 
 
 class Recognition:
     """Compares what is there with what is wanted."""
 
-    def __init__(self, kube: Kube, cache: Cache, children: Children, admission: Admission) -> None:
+    def __init__(self, kube: Kube, cache: Cache, children: Children, admission: Admission, served: Served) -> None:
         self._kube = kube
+        self._served = served
         self._cache = cache
         self._children = children
         self._admission = admission
@@ -36,11 +38,12 @@ class Recognition:
     async def run(self, namespaces: tuple[str | None, ...]) -> None:
         """List all children once. Raises `ApiError`, `ApiUnreachableError`."""
         for namespace in namespaces:
-            for kind in (STATEFUL_SET, *LISTED):
-                async for found, _ in self._kube.pages(kind, namespace, UID_LABEL):
-                    for child in found:
-                        self._recognize(kind, child)
-                    await asyncio.sleep(0)
+            for kind in (STATEFUL_SET, *LISTED, *self._served.kinds):
+                with left_out(kind):
+                    async for found, _ in self._kube.pages(kind, namespace, UID_LABEL):
+                        for child in found:
+                            self._recognize(kind, child)
+                        await asyncio.sleep(0)
 
     def _recognize(self, kind: Kind, child: Json) -> None:
         entry = self._cache.grid(labels_of(child)[UID_LABEL])
@@ -59,4 +62,4 @@ def _manifests(wanted: Desired, kind: Kind, ref: GridRef) -> list[Json]:
     if kind is DISRUPTION_BUDGET:
         # Which one it has to be is known when the pod has been asked.
         return [disruption_budget(ref, evictable=evictable) for evictable in (True, False)]
-    return [manifest for found, manifest in wanted.others if found is kind]
+    return [manifest for found, manifest in (*wanted.others, *wanted.monitors) if found is kind]

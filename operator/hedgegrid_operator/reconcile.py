@@ -4,6 +4,7 @@ Controls aren't sent here: the courier does that, straight from the watch event 
 this file can hold up a kill. This lane only talks to the API server, and only while the Lease is ours.
 """
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from hedgegrid_operator.admission import Admission
@@ -13,11 +14,12 @@ from hedgegrid_operator.cache import Cache, Entry
 from hedgegrid_operator.control import plan
 from hedgegrid_operator.control.courier import Courier
 from hedgegrid_operator.escalator import Escalator
-from hedgegrid_operator.facts import REFUSED, Doing, Progress
+from hedgegrid_operator.facts import REFUSED, Doing, Monitored, Progress, Watching
 from hedgegrid_operator.farewell import Farewell
 from hedgegrid_operator.finalizer import Finalizer, is_on
 from hedgegrid_operator.installation import may_say_so
 from hedgegrid_operator.kube import ApiError
+from hedgegrid_operator.monitors import Monitors
 from hedgegrid_operator.provision import Provisioner
 from hedgegrid_operator.publish import Publisher
 from hedgegrid_operator.status import condition, previous_status
@@ -37,6 +39,7 @@ class Reconciler:
         admission: Admission,
         finalizer: Finalizer,
         provisioner: Provisioner,
+        monitors: Monitors,
         publisher: Publisher,
         farewell: Farewell,
         escalator: Escalator,
@@ -46,6 +49,7 @@ class Reconciler:
         self._admission = admission
         self._finalizer = finalizer
         self._provisioner = provisioner
+        self._monitors = monitors
         self._publisher = publisher
         self._farewell = farewell
         self._escalator = escalator
@@ -84,7 +88,7 @@ class Reconciler:
         progress = Progress(Doing.IDLE, "nothing is made for it")
         if entry.controls.paused:
             waits = previous_status(entry.obj).rollout
-            progress = Progress(Doing.IDLE, "reconciling is paused", rollout=waits)
+            progress = Progress(Doing.IDLE, "reconciling is paused", rollout=waits, monitored=_monitored_before(entry))
         elif verdict.accepted:
             entry = await self._finalizer.put_on(entry)
             verdict, progress = await self._provide(entry, verdict)
@@ -97,7 +101,7 @@ class Reconciler:
         if wanted is None:
             return verdict, Progress(Doing.IDLE, "the spec can't be read")
         try:
-            return verdict, await self._provisioner.provide(entry, wanted, datetime.now(UTC), may_roll=True)
+            progress = await self._provisioner.provide(entry, wanted, datetime.now(UTC), may_roll=True)
         except NameTakenError as taken:
             return name_taken(verdict, taken.kind.kind, taken.name), Progress(Doing.IDLE, "a child's name is taken")
         except ApiError as error:
@@ -106,7 +110,10 @@ class Reconciler:
                 await self._publisher.publish(entry.controls.ref.uid, verdict, _as_before(entry))
                 raise
             # A piece of spec.pod that no schema of ours checks, a quota, a policy: a person has to see it.
-            return verdict, Progress(Doing.CREATING, f"{REFUSED}: {error}", refused=True)
+            progress = Progress(Doing.CREATING, f"{REFUSED}: {error}", refused=True)
+        uid = entry.controls.ref.uid
+        self._monitors.see_to(uid, wanted)
+        return verdict, replace(progress, monitored=self._monitors.known(uid, wanted, _monitored_before(entry)))
 
     def _next_look(self, uid: str, verdict: Verdict, progress: Progress) -> float | None:
         if progress.refused:
@@ -124,8 +131,17 @@ def _as_before(entry: Entry) -> Progress:
     before = previous_status(entry.obj)
     told = condition(before, "Progressing")
     if told is None or told.reason not in set(Doing):
-        return Progress(Doing.CREATING, "the children are being made", rollout=before.rollout)
-    return Progress(Doing(told.reason), told.message, rollout=before.rollout)
+        progress = Progress(Doing.CREATING, "the children are being made", rollout=before.rollout)
+    else:
+        progress = Progress(Doing(told.reason), told.message, rollout=before.rollout)
+    return replace(progress, monitored=_monitored_before(entry))
+
+
+def _monitored_before(entry: Entry) -> Monitored | None:
+    told = condition(previous_status(entry.obj), "Monitoring")
+    if told is None or told.reason not in set(Watching):
+        return None
+    return Monitored(Watching(told.reason), told.message)
 
 
 def _until(due: datetime | None, pause: float | None) -> float | None:

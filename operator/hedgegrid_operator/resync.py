@@ -6,8 +6,9 @@ behind by an object that is gone.
 
 import asyncio
 import logging
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
 
 from hedgegrid_operator.apply import LISTED, Children, version_of
 from hedgegrid_operator.cache import WATCHED, Cache, Change
@@ -16,6 +17,7 @@ from hedgegrid_operator.liveness import Attempts
 from hedgegrid_operator.objects import (
     CONFIG_MAP,
     HEDGE_GRID,
+    NETWORK_POLICY,
     UID_LABEL,
     Json,
     Kind,
@@ -24,6 +26,7 @@ from hedgegrid_operator.objects import (
     resource_version,
     uid_of,
 )
+from hedgegrid_operator.served import OPTIONAL, Served, left_out
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +38,20 @@ type React = Callable[[str, Change], None]
 
 _FEW = 16
 """Objects that are read one by one."""
+_MAY_GO = (NETWORK_POLICY, *OPTIONAL)
+"""Children that a grid has or hasn't, by a setting or its spec."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What a check of the children has found."""
+
+    stale: frozenset[str]
+    """Grids that have to be looked at: a child was changed or is gone."""
+    spare: dict[str, list[tuple[Kind, str]]]
+    """Of grids that are there, children that may have to go."""
+    left: Left
+    """Children of no grid that is there."""
 
 
 class Resync:
@@ -46,6 +63,7 @@ class Resync:
         cache: Cache,
         children: Children,
         namespaces: tuple[str | None, ...],
+        served: Served,
         *,
         observe: Observe,
         react: React,
@@ -54,6 +72,7 @@ class Resync:
         self._cache = cache
         self._children = children
         self._namespaces = namespaces
+        self._served = served
         self._observe = observe
         self._react = react
         self.done_at: float | None = None
@@ -67,8 +86,6 @@ class Resync:
         """The newest version that each watch has told."""
         self._missed: dict[tuple[Kind, str | None], int] = {}
         """A newer one that the last LIST has found."""
-        self.config_maps: dict[str, list[str]] = {}
-        """Names of each grid's ConfigMaps, as last listed."""
 
     async def watched(self) -> None:
         """List grids, StatefulSets and pods; raises `ApiError`, `ApiUnreachableError`.
@@ -141,25 +158,40 @@ class Resync:
         self._versions[kind, namespace] = version
         return version
 
-    async def children(self) -> tuple[set[str], Left]:
-        """Check the children that aren't watched: grids that have to be looked at, and what no grid is there for."""
-        stale: set[str] = set()
+    async def children(self) -> Checked:
+        """Check the children that aren't watched. Raises `ApiError`, `ApiUnreachableError`."""
         found: Left = defaultdict(dict)
+        complete: Counter[Kind] = Counter()
         for namespace in self._namespaces:
-            for kind in LISTED:
-                async for items, _ in self._kube.pages(kind, namespace, UID_LABEL, metadata_only=True):
-                    for item in items:
-                        found[labels_of(item)[UID_LABEL]][kind.kind, str(metadata(item)["name"])] = item
+            for kind in (*LISTED, *self._served.kinds):
+                with left_out(kind):
+                    async for items, _ in self._kube.pages(kind, namespace, UID_LABEL, metadata_only=True):
+                        for item in items:
+                            found[labels_of(item)[UID_LABEL]][kind.kind, str(metadata(item)["name"])] = item
+                    complete[kind] += 1
+        kinds = [kind for kind, times in complete.items() if times == len(self._namespaces)]
+        stale: set[str] = set()
+        spare: dict[str, list[tuple[Kind, str]]] = {}
         for uid in self._cache.grids():
             present = found.pop(uid, {})
-            self.config_maps[uid] = [name for kind, name in present if kind == CONFIG_MAP.kind]
-            for kind in LISTED:
-                for name in self._children.names(uid, kind):
-                    item = present.get((kind.kind, name))
-                    if not self._children.seen(uid, kind, name, version_of(kind, item) if item else None):
-                        stale.add(uid)
-        return stale, found
+            if self._any_changed(uid, kinds, present):
+                stale.add(uid)
+            if several := _spare(present):
+                spare[uid] = several
+        return Checked(frozenset(stale), spare, found)
 
-    def forget(self, uid: str) -> None:
-        """The grid is gone."""
-        self.config_maps.pop(uid, None)
+    def _any_changed(self, uid: str, kinds: list[Kind], present: dict[tuple[str, str], Json]) -> bool:
+        """Compare all children of the kinds that were listed with what was applied."""
+        intact = True
+        for kind in kinds:
+            for name in self._children.names(uid, kind):
+                item = present.get((kind.kind, name))
+                intact &= self._children.seen(uid, kind, name, version_of(kind, item) if item else None)
+        return not intact
+
+
+def _spare(present: dict[tuple[str, str], Json]) -> list[tuple[Kind, str]]:
+    """Of a grid's children, those that may have to go: all ConfigMaps where there are several, for one is needed."""
+    maps = [(CONFIG_MAP, name) for kind, name in present if kind == CONFIG_MAP.kind]
+    others = [(kind, name) for kind in _MAY_GO for found, name in present if found == kind.kind]
+    return (maps if len(maps) > 1 else []) + others

@@ -4,12 +4,14 @@ import argparse
 import dataclasses
 import os
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from hedgegrid_api import __version__
+from hedgegrid_operator.access import listed, namespace_names, networks, pod_labels, ports
+from hedgegrid_operator.desired.network_policy import Access
 from hedgegrid_operator.desired.stateful_set import ImageDefaults
 
 ENVIRONMENT_PREFIX = "HEDGEGRID_OPERATOR_"
@@ -48,6 +50,28 @@ class Settings:
     installation: str = _setting(
         "", "whose grids this operator runs (annotation hedgegrid.io/installation); empty: the name of its namespace"
     )
+    runbook_url: str = _setting(
+        "", "address of the alerts' pages, for grids with an own PrometheusRule; empty: docs/runbooks", metavar="URL"
+    )
+    network_policy: str = _setting(
+        "off",
+        "whether each strategy pod gets a NetworkPolicy that lets in and out only what it needs",
+        choices=("off", "on"),
+    )
+    network_policy_operator_labels: str = _setting(
+        "app.kubernetes.io/name=hedgegrid-operator",
+        "labels of the operator's pods, which may call the pods, comma separated; empty: all pods of its namespace",
+    )
+    network_policy_api_namespaces: str = _setting(
+        "", "namespaces whose pods may call the pods' API, too, comma separated"
+    )
+    network_policy_metrics_namespaces: str = _setting(
+        "", "namespaces whose pods may scrape the pods, comma separated; empty: nobody scrapes them"
+    )
+    network_policy_api_server_cidrs: str = _setting(
+        "", "networks in which pods find the API server, comma separated; empty: anywhere", metavar="CIDR"
+    )
+    network_policy_api_server_ports: str = _setting("443,6443", "its ports, comma separated", metavar="PORTS")
     lease_name: str = _setting("hedgegrid-operator", "Lease that makes one operator the leader")
     lease_duration: float = _seconds(15, "how long a Lease that isn't renewed keeps others away")
     renew_deadline: float = _seconds(10, "without a renewal for this long, nothing is written to the API server")
@@ -77,7 +101,27 @@ class Settings:
     @property
     def namespaces(self) -> tuple[str | None, ...]:
         """Namespaces to watch; (None,) is all of them."""
-        return tuple(name.strip() for name in self.watch_namespaces.split(",") if name.strip()) or (None,)
+        return listed(self.watch_namespaces) or (None,)
+
+    @property
+    def access(self) -> Access | None:
+        """Who may talk to the pods; None where no NetworkPolicy says so. `ValueError` names a text that is wrong."""
+        if self.network_policy == "off":
+            return None
+        return Access(
+            operator_namespace=self.own_namespace,
+            operator_labels=self._read("network_policy_operator_labels", pod_labels),
+            api_namespaces=self._read("network_policy_api_namespaces", namespace_names),
+            metrics_namespaces=self._read("network_policy_metrics_namespaces", namespace_names),
+            api_server_cidrs=self._read("network_policy_api_server_cidrs", networks),
+            api_server_ports=self._read("network_policy_api_server_ports", ports),
+        )
+
+    def _read[T](self, name: str, reader: Callable[[str], T]) -> T:
+        try:
+            return reader(getattr(self, name))
+        except ValueError as error:
+            raise ValueError(f"--{name.replace('_', '-')}: {error}") from error
 
     @property
     def image_defaults(self) -> ImageDefaults:
@@ -87,7 +131,7 @@ class Settings:
             tag=self.strategy_tag,
             digest=self.strategy_digest,
             pull_policy=self.strategy_pull_policy,
-            pull_secrets=tuple(name.strip() for name in self.strategy_pull_secrets.split(",") if name.strip()),
+            pull_secrets=listed(self.strategy_pull_secrets),
             user=int(self.strategy_user) if self.strategy_user else None,
         )
 
@@ -144,6 +188,10 @@ def _contradiction(found: Settings) -> str | None:
             return f"--{field.name.replace('_', '-')} must be greater than 0"
     if found.strategy_user and not (found.strategy_user.isdecimal() and int(found.strategy_user) > 0):
         return f"--strategy-user is {found.strategy_user!r}: a number greater than 0, or empty"
+    try:
+        _ = found.access
+    except ValueError as error:
+        return str(error)
     if not found.retry_period < found.renew_deadline < found.lease_duration:
         return "--retry-period < --renew-deadline < --lease-duration must hold"
     if 5 * found.certificate_lifetime > found.ca_lifetime:

@@ -9,6 +9,10 @@ from hedgegrid_operator.events import Note, Recorder
 from hedgegrid_operator.kube import Kube
 from hedgegrid_operator.objects import HEDGE_GRID, POD, SECRET, STATEFUL_SET, GridRef, Json, labels_of, metadata, uid_of
 from hedgegrid_operator.resync import Left
+from hedgegrid_operator.served import OPTIONAL, left_out
+
+_HARMLESS = frozenset(kind.kind for kind in OPTIONAL)
+"""Left behind where a deletion couldn't get at them; nothing has traded with them."""
 
 
 class Sweep:
@@ -28,16 +32,20 @@ class Sweep:
                 owner = _owner(uid, child)
                 if owner is not None:
                     owners[owner].append(key)
+        traded: set[GridRef] = set()
         stateful_sets, pods = self._cache.orphans()
         for view in stateful_sets:
             found = await self._kube.get(STATEFUL_SET, view.namespace, view.name, metadata_only=True)
             owner = _owner(view.grid_uid, found) if found is not None else None
             if owner is not None:
                 owners.setdefault(owner, [])
+                traded.add(owner)
         for owner, listed in owners.items():
             if not await self._is_there(owner):
                 key = owner.namespace, pod_name(owner.name), owner.uid
                 ours = [pod for pod in pods if (pod.namespace, pod.name, pod.grid_uid) == key]
+                if ours or any(kind not in _HARMLESS for kind, _ in listed) or owner in traded:
+                    self._tell(owner)
                 await self._remove(owner, listed, [(pod.name, pod.uid) for pod in ours if not pod.deleting])
 
     async def _is_there(self, owner: GridRef) -> bool:
@@ -46,22 +54,25 @@ class Sweep:
         found = await self._kube.get(HEDGE_GRID, owner.namespace, owner.name, metadata_only=True)
         return found is not None and uid_of(found) == owner.uid
 
-    async def _remove(self, owner: GridRef, listed: list[tuple[str, str]], pods: list[tuple[str, str]]) -> None:
+    def _tell(self, owner: GridRef) -> None:
         text = (
             f"HedgeGrid {owner.name} is gone, but its children were still there; they are removed without a flatten: "
             "look at the venue for positions and orders"
         )
         self._recorder.tell(owner, Note("Orphaned", text, warning=True))
+
+    async def _remove(self, owner: GridRef, listed: list[tuple[str, str]], pods: list[tuple[str, str]]) -> None:
         await self._children.remove(owner, STATEFUL_SET, child_name(owner.name))
         for name, uid in pods:
             await self._kube.delete(POD, owner.namespace, name, uid)
         # Before the others, which lead us here: they are found by their names only.
         for name in (api_secret_name(owner.name), tls_secret_name(owner.name)):
             await self._children.remove(owner, SECRET, name)
-        for kind in LISTED:
+        for kind in (*LISTED, *OPTIONAL):
             for found, name in listed:
                 if found == kind.kind:
-                    await self._children.remove(owner, kind, name)
+                    with left_out(kind):
+                        await self._children.remove(owner, kind, name)
 
 
 def _owner(uid: str, child: Json) -> GridRef | None:

@@ -9,6 +9,8 @@ from typing import Any
 from tests.kube import ApiError, wait_until
 from tests.kube.installation import LEASE, NAMESPACE, SERVICE_ACCOUNT, Operator, rbac
 from tests.operator.grid_parts import API, Field, Grid, Json
+from tests.operator.monitoring_kinds import API_VERSION as MONITORING
+from tests.operator.monitoring_kinds import MONITORED
 
 _RBAC = "rbac.authorization.k8s.io/v1"
 _EVENTS = "events.k8s.io/v1"
@@ -23,6 +25,9 @@ KINDS = {
     "roles": (_RBAC, "Role"),
     "rolebindings": (_RBAC, "RoleBinding"),
     "poddisruptionbudgets": ("policy/v1", "PodDisruptionBudget"),
+    "networkpolicies": ("networking.k8s.io/v1", "NetworkPolicy"),
+    "servicemonitors": (MONITORING, "ServiceMonitor"),
+    "prometheusrules": (MONITORING, "PrometheusRule"),
 }
 """Children, by their resource."""
 HELD_UP = 60.0
@@ -91,8 +96,8 @@ class Lab:
         return self.grid
 
     def create(self) -> None:
-        """A grid whose store needs no volume."""
-        self.grid = self.field.create(storage={"ephemeral": True})
+        """A grid whose store needs no volume, with every child that it may have."""
+        self.grid = self.field.create(storage={"ephemeral": True}, monitoring=MONITORED)
 
     def create_with_children(self) -> None:
         """A grid and everything that is made for it."""
@@ -225,7 +230,11 @@ def _removed(resource: str) -> Story:
         lab.made.annotate(release="orphan")
         lab.made.delete()
 
-    return Story(arrange=Lab.create_with_children, act=act, happened=lambda lab: not lab.children(resource))
+    # Of the Prometheus Operator's kinds no deletion waits: what it leaves behind is swept up.
+    resume = _nothing if KINDS[resource][0] == MONITORING else Lab.kick
+    return Story(
+        arrange=Lab.create_with_children, act=act, happened=lambda lab: not lab.children(resource), resume=resume
+    )
 
 
 def _ready(lab: Lab) -> bool:
@@ -428,8 +437,20 @@ def let_go(lab: Lab) -> None:
     lab.field.cluster.release(lab.grid.namespace)
 
 
-_LISTED = ("configmaps", "services", "serviceaccounts", "roles", "rolebindings", "poddisruptionbudgets")
+_LISTED = (
+    "configmaps",
+    "services",
+    "serviceaccounts",
+    "roles",
+    "rolebindings",
+    "poddisruptionbudgets",
+    "networkpolicies",
+    "servicemonitors",
+    "prometheusrules",
+)
 """Children that no watch follows."""
+_BY_SPEC = frozenset({"configmaps", "poddisruptionbudgets", "servicemonitors", "prometheusrules"})
+"""Of these only the spec counts: their status changes all the time, or their content never."""
 
 
 def _of_children(verb: str, resource: str) -> Story:
@@ -440,8 +461,7 @@ def _of_children(verb: str, resource: str) -> Story:
             # Whose a child is, is looked at before it goes.
             return _removed(resource)
         case _:
-            # Of a budget only the spec counts: its status changes all the time.
-            return _put_back(resource) if resource in {"configmaps", "poddisruptionbudgets"} else _restored(resource)
+            return _put_back(resource) if resource in _BY_SPEC else _restored(resource)
 
 
 STORIES: dict[tuple[str, str, str], Story] = {

@@ -246,6 +246,17 @@ ACCEPTED = (
     Accepted("update-immediate", {"update": {"strategy": "Immediate", "maxWaitSeconds": 0}}),
     Accepted("storage", {"storage": {"size": "500M", "storageClassName": "fast"}}),
     Accepted("storage-ephemeral", {"storage": {"ephemeral": True}}),
+    Accepted("monitoring-empty", {"monitoring": {}}),
+    Accepted("monitoring-empty-groups", {"monitoring": {"serviceMonitor": {}, "prometheusRule": {}}}),
+    Accepted(
+        "monitoring",
+        {
+            "monitoring": {
+                "serviceMonitor": {"enabled": True, "labels": {"release": "prometheus"}, "intervalSeconds": 15},
+                "prometheusRule": {"enabled": True, "labels": {"role": "alert-rules"}},
+            }
+        },
+    ),
     Accepted("escalation-empty", {"escalation": {}}),
     Accepted("escalation", {"escalation": {"afterSeconds": 5, "action": "RestartPod"}}),
     Accepted("escalation-none", {"escalation": {"afterSeconds": 3600, "action": "None"}}),
@@ -565,6 +576,15 @@ REFUSED = (
         for kind in ("labels", "annotations")
         for key in ("hedgegrid.io/uid", "app.kubernetes.io/name", "x.hedgegrid.io/y")
     ),
+    *(
+        Refused(
+            f"{kind}-label",
+            {"monitoring": {kind: {"labels": {"release": "a", "app.kubernetes.io/name": "b"}}}},
+            (f"spec.monitoring.{kind}.labels", "the operator's own", 'not ["app.kubernetes.io/name"]'),
+        )
+        for kind in ("serviceMonitor", "prometheusRule")
+    ),
+    *_out_of("monitoring.serviceMonitor.intervalSeconds", 1, 3600, 0, 3601),
     Refused("label-value", {"pod": {"labels": {"a": "b c"}}}, ("spec.pod.labels[a]", "label value", 'not "b c"')),
     Refused(
         "volume-ours",
@@ -726,6 +746,8 @@ PATCHED = (
     Patched("update", {}, {"update": {"strategy": "Immediate"}}),
     Patched("placement-of-the-pod", {}, {"pod": {"nodeSelector": {"a": "b"}, "tolerations": [{"operator": "Exists"}]}}),
     Patched("deletion", {}, {"deletion": {"timeoutSeconds": 10}}),
+    Patched("monitoring", {}, {"monitoring": {"prometheusRule": {"enabled": True}}}),
+    Patched("monitoring-off", {"monitoring.serviceMonitor.enabled": True}, {"monitoring": None}),
     Patched("escalation", {}, {"escalation": {"action": "RestartPod"}}),
     Patched("escalation-off", {"escalation.action": "RestartPod"}, {"escalation": None}),
     Patched(

@@ -8,14 +8,20 @@ import pytest
 from tests.kube import Cluster, wait_until
 from tests.kube.installation import NAMESPACE, rbac
 from tests.operator.grid_parts import API, Field
+from tests.operator.monitoring_kinds import install_kinds
 from tests.operator.rbac_parts import HELD_UP, ROLES, STORIES, Lab, Right, let_go, rights
 
-QUICK = {"HEDGEGRID_OPERATOR_RESYNC_INTERVAL": "0.5", "HEDGEGRID_OPERATOR_CHILDREN_INTERVAL": "0.5"}
+QUICK = {
+    "HEDGEGRID_OPERATOR_RESYNC_INTERVAL": "0.5",
+    "HEDGEGRID_OPERATOR_CHILDREN_INTERVAL": "0.5",
+    "HEDGEGRID_OPERATOR_NETWORK_POLICY": "on",
+}
 
 
 @pytest.fixture(scope="module")
 def shared_field(own_cluster: Cluster) -> Iterator[Field]:
-    """An operator with rights in its two namespaces and nowhere else."""
+    """An operator with rights in its two namespaces and nowhere else, and a cluster with all kinds."""
+    install_kinds(own_cluster)
     found = Field(own_cluster, namespaced=True, **QUICK)
     try:
         found.start()

@@ -12,10 +12,11 @@ from hedgegrid_api.control import ControlDocument, ControlReport
 from hedgegrid_operator.brain import Brain
 from hedgegrid_operator.ca_secret import CaSecret
 from hedgegrid_operator.control.client import Failure, PodClient, PodUnreachableError
-from hedgegrid_operator.kube import ApiError, Kube
+from hedgegrid_operator.kube import ApiError, Kube, NotServedError
 from hedgegrid_operator.leader import Leader
 from hedgegrid_operator.metrics import Metrics
 from hedgegrid_operator.objects import EVENT, HEDGE_GRID, POD, REVISION_ANNOTATION, UID_LABEL, Json, Kind
+from hedgegrid_operator.served import OPTIONAL
 from hedgegrid_operator.settings import Settings
 from tests.unit.operator_parts import NOW, UID, grid, report
 
@@ -32,6 +33,12 @@ class Objects:
         """Requests by verb and resource."""
         self.deleted_pods: list[str | None] = []
         self.fails: ApiError | None = None
+        self.served: set[str] = set()
+        """Of the kinds that a cluster may lack, plural names of those that it has."""
+        self.refuses: dict[str, ApiError] = {}
+        """Errors by plural name."""
+        self.slow: set[str] = set()
+        """Plural names of kinds that are never answered about."""
         self._version = 1000
 
     @property
@@ -53,14 +60,26 @@ class Objects:
         if self.fails is not None:
             raise self.fails
 
+    def _find(self, kind: Kind) -> None:
+        if kind in OPTIONAL and kind.plural not in self.served:
+            raise NotServedError("404 page not found")
+        if kind.plural in self.refuses:
+            raise self.refuses[kind.plural]
+
+    async def resources(self, group: str, version: str) -> frozenset[str]:
+        self._ask("get", "apigroups")
+        return frozenset(self.served)
+
     async def get(self, kind: Kind, namespace: str, name: str, *, metadata_only: bool = False) -> Json | None:
         self._ask("get", kind.plural)
+        self._find(kind)
         return copy.deepcopy(self.held.get((kind.plural, namespace, name)))
 
     async def pages(
         self, kind: Kind, namespace: str | None, selector: str = "", *, name: str = "", metadata_only: bool = False
     ) -> AsyncIterator[tuple[list[Json], int]]:
         self._ask("list", kind.plural)
+        self._find(kind)
         found = [
             obj for (plural, _, called), obj in self.held.items() if plural == kind.plural and name in {"", called}
         ]
@@ -72,6 +91,9 @@ class Objects:
 
     async def apply(self, kind: Kind, manifest: Json, subresource: str | None = None) -> Json:
         self._ask("patch", f"{kind.plural}/{subresource}" if subresource else kind.plural)
+        self._find(kind)
+        if kind.plural in self.slow:
+            await asyncio.Event().wait()
         about = manifest["metadata"]
         found = self.held.get((kind.plural, about["namespace"], about["name"]), {"metadata": {"generation": 1}})
         change = {"status": manifest["status"]} if subresource else manifest
@@ -86,6 +108,7 @@ class Objects:
         self, kind: Kind, namespace: str, name: str, uid: str | None = None, *, foreground: bool = False
     ) -> bool:
         self._ask("delete", kind.plural)
+        self._find(kind)
         if kind is POD:
             self.deleted_pods.append(uid)
         return True

@@ -14,6 +14,7 @@ from hedgegrid_operator.desired.stateful_set import ImageDefaults
 from hedgegrid_operator.kube import Kube
 from hedgegrid_operator.objects import DISRUPTION_BUDGET, HEDGE_GRID, GridRef, Kind, packed
 from hedgegrid_operator.recognize import Recognition
+from hedgegrid_operator.served import Served
 from tests.unit.operator_parts import UID, grid
 
 REF = GridRef("default", "btc", UID)
@@ -47,7 +48,7 @@ def test_a_budget_of_an_earlier_process_is_recognized(budget: Budgets, known: bo
     cache.observe(HEDGE_GRID, grid())
     children = Children(kube)
     admission = Admission(cache, ImageDefaults("strategy", "1", "IfNotPresent"))
-    asyncio.run(Recognition(kube, cache, children, admission).run((None,)))
+    asyncio.run(Recognition(kube, cache, children, admission, Served(kube)).run((None,)))
     found = children.applied(UID, DISRUPTION_BUDGET, "hedgegrid-btc")
     assert (found is not None) is known
     # The disruption controller writes its status all the time.

@@ -20,7 +20,7 @@ from hedgegrid_api.types import KillSwitch, LegLevel, LegState, Source
 from hedgegrid_operator.admit import Reason, Verdict
 from hedgegrid_operator.control.client import Failure
 from hedgegrid_operator.control.link import Link
-from hedgegrid_operator.facts import Doing, Facts
+from hedgegrid_operator.facts import Doing, Facts, Monitored, Watching
 from hedgegrid_operator.observed import PodState
 from hedgegrid_operator.restarts import Restarts
 from hedgegrid_operator.status import build, condition
@@ -84,6 +84,16 @@ def escalated() -> Facts:
 def throttled() -> Facts:
     sent = report().throttle.model_copy(update={"effective": 0.3, "source": Source.API})
     return facts(report().model_copy(update={"throttle": sent}))
+
+
+def monitored(reason: Watching, message: str) -> Callable[[], Facts]:
+    def found() -> Facts:
+        known = facts(report())
+        return dataclasses.replace(
+            known, progress=dataclasses.replace(known.progress, monitored=Monitored(reason, message))
+        )
+
+    return found
 
 
 def venue(reason: str) -> Callable[[], Facts]:
@@ -175,6 +185,13 @@ TABLE: dict[str, dict[str, Row]] = {
         "OrderRejects": ByPod("tests/strategy/test_rules_of_gates.py"),
         "StoreFailed": ByPod("tests/strategy/test_store_failures.py"),
     },
+    "Monitoring": {
+        "Made": Told(monitored(Watching.MADE, "both are made"), "True", "made"),
+        "KindsMissing": Told(monitored(Watching.KINDS_MISSING, "install the CRDs"), "False", "install"),
+        "NameTaken": Told(monitored(Watching.NAME_TAKEN, "rename it"), "False", "rename"),
+        "ApplyConflict": Told(monitored(Watching.APPLY_CONFLICT, "stop it"), "False", "stop"),
+        "Refused": Told(monitored(Watching.REFUSED, "a webhook says no"), "False", "says no"),
+    },
     "Paused": {
         "ReconcileAnnotation": Told(
             lambda: facts(report(), metadata={"annotations": {"hedgegrid.io/reconcile": "disabled"}}),
@@ -231,7 +248,13 @@ def test_a_reason_of_the_pod_is_reached_by_a_test_of_the_pod_and_passed_on(reaso
 
 @pytest.mark.parametrize(
     ("kind", "known"),
-    [("Accepted", Reason), ("Progressing", Doing), ("PodReady", PodState), ("ControlReachable", Failure)],
+    [
+        ("Accepted", Reason),
+        ("Progressing", Doing),
+        ("PodReady", PodState),
+        ("ControlReachable", Failure),
+        ("Monitoring", Watching),
+    ],
 )
 def test_nothing_is_told_that_is_not_in_the_table(kind: str, known: Any) -> None:
     assert {item.value for item in known} <= TABLE[kind].keys()

@@ -75,8 +75,9 @@ def test_schema_is_structural() -> None:
 
 def test_defaults_of_groups_are_those_of_their_fields() -> None:
     groups = [node for node in nodes(root()) if node.get("type") == "object" and "default" in node]
-    # exits, regime, placement, funding, execution, risk, escalation, storage, update, sim.filters, sim.fees
-    assert len(groups) == 11
+    # exits, regime, placement, funding, execution, risk, escalation, storage, update, sim.filters, sim.fees,
+    # monitoring, monitoring.serviceMonitor, monitoring.prometheusRule
+    assert len(groups) == 14
     for group in groups:
         inner = {name: item["default"] for name, item in group["properties"].items() if "default" in item}
         assert group["default"] == inner
