@@ -25,6 +25,23 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 app.kubernetes.io/component: operator
 {{- end -}}
 
+{{/* The same as a text, key=value with commas. */}}
+{{- define "hedgegrid-operator.selectorText" -}}
+{{- $parts := list -}}
+{{- range $key, $value := include "hedgegrid-operator.selectorLabels" . | fromYaml -}}
+{{- $parts = append $parts (printf "%s=%s" $key $value) -}}
+{{- end -}}
+{{- join "," $parts -}}
+{{- end -}}
+
+{{- define "hedgegrid-operator.apiServerPorts" -}}
+{{- $parts := list -}}
+{{- range .Values.networkPolicy.apiServer.ports -}}
+{{- $parts = append $parts (. | int64 | toString) -}}
+{{- end -}}
+{{- join "," $parts -}}
+{{- end -}}
+
 {{/* Labels of every object; hooks' pods overwrite the component, so that no selector takes them for an operator. */}}
 {{- define "hedgegrid-operator.labels" -}}
 {{- $ours := include "hedgegrid-operator.selectorLabels" . | fromYaml -}}
