@@ -74,7 +74,7 @@ def test_every_group_of_the_schema_refuses_what_it_doesnt_know() -> None:
 def test_settings_without_a_value_of_their_own_are_in_the_schema() -> None:
     own = {
         *("kubeconfig", "context", "service_account_dir", "namespace", "watch_namespaces", "installation"),
-        *("lease_name", "keys_secret", "ca_secret", "health_port"),
+        *("lease_name", "keys_secret", "ca_secret", "health_port", "runbook_url"),
     }
     left = {
         name
