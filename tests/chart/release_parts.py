@@ -25,6 +25,7 @@ def values() -> Json:
     return {
         "settings": {"healthHost": "0.0.0.0", "resyncInterval": 3},
         "tests": {"namespace": GRIDS},
+        "networkPolicy": {"enabled": True},
         "extraEnv": [{"name": "PYTHONPATH", "value": ":".join(code)}] if code else [],
     }
 

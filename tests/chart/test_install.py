@@ -82,6 +82,11 @@ def test_roles_view_and_edit_hold_hedgegrids(release: Release) -> None:
 def test_an_upgrade_of_the_operator_restarts_no_pod_and_a_kill_works_under_the_next_one(release: Release) -> None:
     release.create("upgrade")
     before, operators = release.trace("upgrade"), release.operators()
+    policy = release.api.get("networking.k8s.io/v1", "NetworkPolicy", "hedgegrid-upgrade", GRIDS)
+    assert policy is not None
+    (caller,) = policy["spec"]["ingress"][0]["from"]
+    pods = release.api.list("v1", "Pod", NAMESPACE, caller["podSelector"]["matchLabels"])
+    assert sorted(pod["metadata"]["uid"] for pod in pods) == operators, "whom a strategy pod lets in"
     release.deploy("upgrade", podAnnotations={"release": "next"})
     wait_until(lambda: not set(operators) & set(release.operators()), PATIENCE, "new operators")
     wait_until(release.leader, PATIENCE, "a leader")
