@@ -44,7 +44,7 @@ def test_a_wrong_value_is_refused_by_its_name(helm: Helm, values: Json, name: st
 
 def _leaves(found: Json, schema: Json, path: str = "") -> Iterator[tuple[str, Any, Any]]:
     """Path, value and schema of everything down to where the schema names no further property."""
-    for name in {*found, *schema.get("properties", {})} - {"global"}:
+    for name in sorted({*found, *schema.get("properties", {})} - {"global"}):
         inner = schema.get("properties", {}).get(name)
         where = f"{path}{name}"
         if isinstance(found.get(name), dict) and inner and "properties" in inner and where != "resources":
