@@ -9,15 +9,15 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PACKAGES := crds operator strategy_image
-CODE := $(PACKAGES) tests
+CODE := $(PACKAGES) images tests
 
-.PHONY: help setup check format generate lock demo playground test chaos bench clean
+.PHONY: help setup check format generate lock demo playground test chaos images sbom audit bench clean
 
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(STAMP) ## Make .venv: the project, both extras, the tools
-$(STAMP): pyproject.toml requirements/dev.txt requirements/install
+$(STAMP): pyproject.toml requirements/dev.txt requirements/uv.txt requirements/install
 	@requirements/install $(VENV)
 	@touch $@
 
@@ -41,6 +41,7 @@ lock: $(STAMP) ## Resolve the dependencies anew into requirements/
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.13 --extra operator pyproject.toml -o requirements/operator.txt
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.13 --extra strategy pyproject.toml -o requirements/strategy.txt
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.13 --all-extras pyproject.toml -o requirements/dev.txt
+	echo uv | $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.13 --constraint requirements/dev.txt - -o requirements/uv.txt
 
 demo: binaries ## The whole story on an embedded Kubernetes: apply, trade, throttle, kill, crash, delete
 	@$(BIN)/python -m tests.demo
@@ -54,6 +55,16 @@ test: binaries ## Every test: unit, strategy, operator, chart
 
 chaos: binaries ## Break everything for a while, then audit: make chaos MINUTES=30 [SEED=7] [REPORT=chaos.json]
 	@$(BIN)/python -m tests.chaos --minutes $(MINUTES) $(if $(SEED),--seed $(SEED)) $(if $(REPORT),--report $(REPORT))
+
+images: $(STAMP) ## Build the two images, as docs/images.md says, and look at what is in them
+	@$(BIN)/python -m tests.images
+	@$(BIN)/pytest -q tests/images
+
+sbom: $(STAMP) ## List what is in the images, into build/sbom
+	@$(BIN)/python -m tests.images sbom build/sbom
+
+audit: $(STAMP) ## Ask for known vulnerabilities of what goes into the images (network)
+	$(BIN)/pip-audit --disable-pip --require-hashes --requirement requirements/operator.txt --requirement requirements/strategy.txt
 
 bench: binaries ## Measure; writes docs/benchmarks.md and docs/benchmarks-fleet.md
 	@$(BIN)/python -m tests.bench
