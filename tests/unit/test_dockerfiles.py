@@ -63,7 +63,7 @@ def test_the_last_stage_takes_all_from_the_first_and_installs_nothing(name: str)
 
 @each
 def test_the_user_is_that_of_the_pods(name: str) -> None:
-    user = stateful_set._USER
+    user = stateful_set.ImageDefaults.__dataclass_fields__["user"].default
     assert ("USER", f"{user}:{user}") in last_stage(name)
 
 
