@@ -242,6 +242,9 @@ def test_one_monitor_finds_all_grids_and_names_them_as_the_operator_does(helm: H
     (endpoint,) = monitor["spec"]["podMetricsEndpoints"]
     targets = {rule["targetLabel"]: rule["sourceLabels"] for rule in endpoint["relabelings"]}
     assert set(targets) == {"grid_namespace", "grid"}
+    # What the pods say of themselves doesn't stand beside it under another name.
+    (dropped,) = endpoint["metricRelabelings"]
+    assert (dropped["action"], dropped["regex"]) == ("labeldrop", "exported_grid|exported_grid_namespace")
     narrow = named(render(helm, MATRIX["namespaced"]), "PodMonitor")
     assert narrow["spec"]["namespaceSelector"] == {"matchNames": ["grids", "more"]}
     service = named(objects, "Service", "-metrics")

@@ -3,13 +3,12 @@
 import re
 from collections.abc import Iterator
 
+import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from hedgegrid_operator.metrics import Metrics
 from naut_hedgegrid.ops.metrics import Exporter
-
-OF_KUBE_STATE_METRICS = frozenset({"hedgegrid_spec_kill_switch"})
-"""What kube-state-metrics exports of the objects by the example's configuration."""
+from tests.monitoring.places import KUBE_STATE_METRICS
 
 _SUFFIXES = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count")}
 _WITHOUT_SUM = "hedgegrid_markout_bps"
@@ -22,6 +21,13 @@ def exported() -> frozenset[str]:
     """Names of all samples that an operator or a pod may export."""
     texts = (Exporter("BTCUSDT-PERP.BINANCE").text(), Metrics().exposition().decode())
     return frozenset(name for text in texts for name in _samples(text))
+
+
+def of_kube_state_metrics() -> frozenset[str]:
+    """Names of what kube-state-metrics exports of the objects with the example's configuration."""
+    values = yaml.safe_load(KUBE_STATE_METRICS.read_text())
+    resources = values["customResourceState"]["config"]["spec"]["resources"]
+    return frozenset(f"{it['metricNamePrefix']}_{metric['name']}" for it in resources for metric in it["metrics"])
 
 
 def asked(expression: str) -> frozenset[str]:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.monitoring.names import OF_KUBE_STATE_METRICS, asked, exported
+from tests.monitoring.names import asked, exported, of_kube_state_metrics
 from tests.monitoring.places import CHECKOUT, PAGE, RULE_TESTS, RULES, RUNBOOKS
 
 type Json = dict[str, Any]
@@ -84,7 +84,7 @@ def test_an_alert_says_what_is_the_matter_and_has_its_page(name: str) -> None:
 def test_an_alert_names_metrics_that_are_exported(name: str) -> None:
     names = asked(ALL[name]["expr"])
     assert names or "up{" in ALL[name]["expr"]
-    assert names <= exported() | OF_KUBE_STATE_METRICS
+    assert names <= exported() | of_kube_state_metrics()
 
 
 @pytest.mark.parametrize("name", NAMED)
