@@ -24,8 +24,10 @@ def trusting(authorities: bytes) -> ssl.SSLContext:
 class Connection(http.client.HTTPSConnection):
     """To an address, checking another name than that."""
 
-    def __init__(self, address: str, name: str, context: ssl.SSLContext, timeout: float, port: int = PORT) -> None:
-        super().__init__(address, port, context=context, timeout=timeout)
+    def __init__(
+        self, address: str, name: str, context: ssl.SSLContext, timeout: float, port: int | None = None
+    ) -> None:
+        super().__init__(address, port or PORT, context=context, timeout=timeout)
         self._name = name
         self._tls = context
 

@@ -89,6 +89,7 @@ class Watch:
         except Exception as error:  # noqa: BLE001 — whatever it is, watching starts again, and LISTs go on meanwhile
             log.warning("the watches failed: %s", error or type(error).__name__)
         finally:
+            stop.set()  # a thread of the framework waits for it, and the process's end for that thread
             loop.close()
             self._loop.call_soon_threadsafe(_settle, ended)
 

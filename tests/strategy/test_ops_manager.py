@@ -15,6 +15,7 @@ import pytest
 
 from naut_hedgegrid.ops import OperationsManager
 from naut_hedgegrid.ops.manager import OperationsError
+from naut_hedgegrid.ops.port import LoopPort
 from naut_hedgegrid.venues.sim.audit import Audit
 from tests.strategy.ops_support import INSTRUMENT, Served, alone, samples, served, until, wait_until
 
@@ -219,3 +220,20 @@ def test_operations_on_one_loop_and_the_node_on_another(tmp_path: Path) -> None:
             second.stop()
             loop.call_soon_threadsafe(stop.set)
             ended.result(30)
+
+
+def test_what_another_thread_posts_after_the_loop_has_gone_is_dropped() -> None:
+    """The engine that it would touch belongs to the loop's thread: from any other one it ends the process."""
+    port, done = LoopPort(), list[str]()
+    port.post(lambda: done.append("never bound: in place"))
+
+    async def bound() -> None:
+        port.bind()
+        port.release()
+
+    asyncio.run(bound())
+    port.post(lambda: done.append("same thread: in place"))
+    other = threading.Thread(target=port.post, args=(lambda: done.append("another thread"),))
+    other.start()
+    other.join()
+    assert done == ["never bound: in place", "same thread: in place"]

@@ -23,7 +23,7 @@ class Fixed(CredentialSource):
     """A token and a server."""
 
     def __init__(self, server: str) -> None:
-        super().__init__("", "")
+        super().__init__("", "", "")
         self._found = Credentials(server, authorization=f"Bearer {TOKEN}")
 
     async def load(self) -> Credentials:

@@ -20,6 +20,8 @@ class LoopPort:
     def __init__(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: int | None = None
+        self._left: int | None = None
+        """Whose loop it was bound to last."""
         self._unbound = threading.RLock()
 
     def bind(self) -> None:
@@ -39,6 +41,7 @@ class LoopPort:
 
     def release(self) -> None:
         """The loop is about to end."""
+        self._left = self._thread
         self._loop = None
         self._thread = None
 
@@ -74,10 +77,14 @@ class LoopPort:
         return await self.run(fetched)
 
     def post(self, function: Callable[[], None]) -> None:
-        """Have a function run soon on the loop, from any thread; in place where there is no loop."""
+        """Have a function run soon on the loop, from any thread; in place where there is no loop.
+
+        What comes from another thread after a loop has gone is dropped: the engine belongs to that loop's thread.
+        """
         loop = self._loop
         if loop is None:
-            function()
+            if self._left in {None, threading.get_ident()}:
+                function()
         elif not loop.is_closed():
             loop.call_soon_threadsafe(function)
 
