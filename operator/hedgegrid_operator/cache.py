@@ -95,11 +95,11 @@ class _Kept[View: (PodView, StatefulSetView)]:
         self._views[key] = view
         return True
 
-    def holds(self, obj: Json) -> bool:
-        """Whether this state of an object, or a newer one, is known."""
+    def version(self, obj: Json) -> int | None:
+        """The version in which an object is known, None where it isn't."""
         about = metadata(obj)
         known = self._views.get((str(about.get("namespace")), str(about.get("name"))))
-        return known is not None and known.uid == uid_of(obj) and known.resource_version >= resource_version(obj)
+        return known.resource_version if known is not None and known.uid == uid_of(obj) else None
 
     def of(self, ref: GridRef, name: str) -> View | None:
         """A grid's child by its name; one that carries the label under another name, or elsewhere, isn't ours."""
@@ -196,12 +196,23 @@ class Cache:
 
     def holds(self, kind: Kind, obj: Json) -> bool:
         """Whether this state of an object, or a newer one, is known; its metadata is enough to tell."""
+        held = self._version(kind, obj)
+        return (kind is HEDGE_GRID and uid_of(obj) in self._gone) or (
+            held is not None and held >= resource_version(obj)
+        )
+
+    def contradicts(self, kind: Kind, obj: Json, version: int) -> bool:
+        """Whether an object, as a consistent LIST of this version has it, is older than what was there by then: the
+        API server's store was replaced by an older copy of it.
+        """
+        held = self._version(kind, obj)
+        return held is not None and resource_version(obj) < held <= version
+
+    def _version(self, kind: Kind, obj: Json) -> int | None:
         if kind is HEDGE_GRID:
-            held = self._grids.get(uid_of(obj))
-            return uid_of(obj) in self._gone or (
-                held is not None and held.controls.resource_version >= resource_version(obj)
-            )
-        return (self._pods if kind is POD else self._stateful_sets).holds(obj)
+            entry = self._grids.get(uid_of(obj))
+            return entry.controls.resource_version if entry else None
+        return (self._pods if kind is POD else self._stateful_sets).version(obj)
 
     def rewind(self) -> None:
         """Forget the order of states: the API server's store was replaced by an older copy of it.

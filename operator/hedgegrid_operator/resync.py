@@ -104,7 +104,10 @@ class Resync:
                         listed.append(uid_of(item))
                         if self.done_at is None:
                             self._observe(kind, item)
-                        elif not self._cache.holds(kind, item):
+                            continue
+                        if self._cache.contradicts(kind, item, version):
+                            self._gone_back(f"{kind.plural} {metadata(item).get('name')} is older than it was")
+                        if not self._cache.holds(kind, item):
                             about = metadata(item)
                             changed.append((str(about.get("namespace")), str(about.get("name"))))
                             newest = max(newest, resource_version(item))
@@ -114,6 +117,12 @@ class Resync:
                 self._judge(kind, namespace, newest)
         self.done_at = asyncio.get_running_loop().time()
         self.attempts.succeeded()
+
+    def _gone_back(self, what: str) -> None:
+        log.warning("the API server's store went back: was it restored? (%s)", what)
+        self._cache.rewind()
+        for known in (self._versions, self._heard, self._missed):
+            known.clear()
 
     def heard(self, kind: Kind, obj: Json) -> None:
         """A watch has told of an object."""
@@ -151,10 +160,7 @@ class Resync:
         """The version of a list; one that is lower than before tells that the store is an older copy."""
         before = self._versions.get((kind, namespace), 0)
         if version < before:
-            log.warning("the API server's store went back from %d to %d: was it restored?", before, version)
-            self._cache.rewind()
-            for known in (self._versions, self._heard, self._missed):
-                known.clear()
+            self._gone_back(f"{before} was followed by {version}")
         self._versions[kind, namespace] = version
         return version
 

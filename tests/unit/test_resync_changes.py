@@ -1,5 +1,6 @@
 """What a LIST finds changed is read, and nothing else; what a control changes isn't judged anew."""
 
+import copy
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -8,7 +9,8 @@ import pytest
 from hedgegrid_api.types import KillSwitch
 from hedgegrid_operator import admission
 from hedgegrid_operator.objects import HEDGE_GRID, Json, Kind
-from tests.unit.brain_parts import NAME, World, run, until
+from tests.unit.brain_parts import NAME, NAMESPACE, World, run, until
+from tests.unit.operator_parts import UID
 
 
 def _lists(world: World) -> list[tuple[str, str]]:
@@ -90,5 +92,22 @@ def test_a_watch_that_misses_what_two_lists_know_is_started_anew() -> None:
         await world.brain.resync_watched()
         await world.brain.resync_watched()
         assert renewed == ["renewed"]
+
+    run(story)
+
+
+def test_an_object_that_is_older_than_it_was_tells_of_a_restored_store() -> None:
+    """F39: though the list's own version isn't lower than the last one's."""
+
+    async def story(world: World) -> None:
+        world.pods.obey()
+        await world.brain.resync_watched()
+        await world.trading()
+        old = copy.deepcopy(world.objects.held[HEDGE_GRID.plural, NAMESPACE, NAME])
+        world.grid(generation=2, killSwitch="flattenBoth")
+        await until(lambda: world.reason("KillSwitchEngaged") == "Flat")
+        world.objects.held[HEDGE_GRID.plural, NAMESPACE, NAME] = old
+        await world.brain.resync_watched()
+        await until(lambda: world.brain.cache.grid(UID).controls.generation == 1)  # type: ignore[union-attr]
 
     run(story)
