@@ -50,7 +50,7 @@ playground: binaries ## The same parts left running for you: make playground DIR
 	@$(BIN)/python -m tests.kube.playground --dir $(DIR)
 
 test: binaries ## Every test: unit, strategy, operator, chart
-	@echo "Tests: unit (pure), strategy (real engine, real processes), operator (real kube-apiserver), chart (real Helm). About 20 minutes on 2 cores."
+	@echo "Tests: unit (pure), strategy (real engine, real processes), operator (real kube-apiserver), chart (real Helm). About 40 minutes on 2 cores."
 	@$(BIN)/pytest -n 3 --dist worksteal tests/unit tests/monitoring tests/strategy tests/test_ops_integration.py tests/operator tests/chart
 
 chaos: binaries ## Break everything for a while, then audit: make chaos MINUTES=30 [SEED=7] [REPORT=chaos.json]
