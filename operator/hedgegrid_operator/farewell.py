@@ -8,6 +8,7 @@ the report is waited for, and every step is written down so that a new start of 
 import logging
 from datetime import UTC, datetime
 
+from hedgegrid_api.status import Phase
 from hedgegrid_api.types import LegLevel
 from hedgegrid_operator.admit import Verdict
 from hedgegrid_operator.apply import NameTakenError
@@ -35,6 +36,15 @@ _RELEASES = {
     Stage.LEAVE: "the pod is being stopped",
     Stage.ORPHAN: "given up; it is let go as it is",
 }
+
+
+def is_let_go(entry: Entry) -> bool:
+    """Whether a grid that isn't deleted yet was seen off with its namespace, whose controller deletes it soon.
+
+    Only then is our finalizer off and the last phase Deleting. Put on again, by an operator that has just started, it
+    would hold the namespace for a pod that can't be made in it any more.
+    """
+    return not is_on(entry) and previous_status(entry.obj).phase is Phase.DELETING
 
 
 class Farewell:

@@ -101,12 +101,32 @@ class NotServedError(ApiUnreachableError):
 class NotLeadingError(ApiUnreachableError):
     """A write that wasn't sent: the Lease isn't ours, or wasn't renewed in time."""
 
+    @classmethod
+    def of(cls, what: str, path: str) -> Self:
+        """The error about a write to a path."""
+        return cls(f"{what} {path} isn't sent: the Lease isn't held")
+
+
+def _guarded(may_write: Callable[[], bool]) -> type[aiohttp.ClientRequest]:
+    """Requests that ask once they have a connection: waiting for one, or making one, may have taken long.
+
+    aiohttp sends some requests a second time by itself when their connection breaks: that asks as well.
+    """
+
+    class Guarded(aiohttp.ClientRequest):
+        async def send(self, conn: aiohttp.connector.Connection) -> aiohttp.ClientResponse:
+            if self.method != "GET" and not may_write():
+                raise NotLeadingError.of(self.method, self.url.path)
+            return await super().send(conn)
+
+    return Guarded
+
 
 class Kube:
     """Requests to the API server. Every method raises `ApiError` or `ApiUnreachableError`.
 
-    `may_write` is asked right before each write is sent: work that a pause of the process has interrupted anywhere
-    doesn't go on writing for a leader that has been replaced meanwhile.
+    `may_write` is asked right before each write is sent, and again each time it is sent: work that a pause of the
+    process has interrupted anywhere doesn't go on writing for a leader that has been replaced meanwhile.
     """
 
     def __init__(
@@ -126,7 +146,10 @@ class Kube:
         self._loaded = asyncio.get_running_loop().time()
         connector = aiohttp.TCPConnector(ssl=self._credentials.ssl_context(), limit=64, keepalive_timeout=60)
         self._session = aiohttp.ClientSession(
-            base_url=self._credentials.server, connector=connector, timeout=self._timeout
+            base_url=self._credentials.server,
+            connector=connector,
+            timeout=self._timeout,
+            request_class=_guarded(self._may_write),
         )
         return self
 
@@ -239,7 +262,7 @@ class Kube:
         if self._session is None:
             raise RuntimeError("the client isn't open")
         if call.verb in _WRITES and not self._may_write():
-            raise NotLeadingError(f"{call.verb} {call.path} isn't sent: the Lease isn't held")
+            raise NotLeadingError.of(call.verb, call.path)
         headers = {"Accept": call.accept, "Content-Type": call.content}
         if self._credentials.authorization:
             headers["Authorization"] = self._credentials.authorization

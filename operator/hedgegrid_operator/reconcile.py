@@ -15,7 +15,7 @@ from hedgegrid_operator.control import plan
 from hedgegrid_operator.control.courier import Courier
 from hedgegrid_operator.escalator import Escalator
 from hedgegrid_operator.facts import REFUSED, Doing, Monitored, Progress, Watching
-from hedgegrid_operator.farewell import Farewell
+from hedgegrid_operator.farewell import Farewell, is_let_go
 from hedgegrid_operator.finalizer import Finalizer, is_on
 from hedgegrid_operator.installation import may_say_so
 from hedgegrid_operator.kube import ApiError
@@ -83,6 +83,8 @@ class Reconciler:
 
     async def _bring_in_line(self, entry: Entry, verdict: Verdict) -> float | None:
         uid = entry.controls.ref.uid
+        if entry.controls.deleted is None and is_let_go(entry):
+            return None
         if entry.controls.deleted is not None:
             return await self._farewell.see_off(entry, verdict, self._admission.wanted(uid))
         progress = Progress(Doing.IDLE, "nothing is made for it")

@@ -1,4 +1,4 @@
-"""What a failed test leaves to look at: last words of a cluster's processes, its pods, errors of the pod runner."""
+"""What a failed test leaves to look at: a cluster's grids and pods, its processes' last words, the runner's errors."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -7,14 +7,15 @@ from tests.kube.cluster import Cluster
 
 _LOGS = 3
 _PODS = 20
-"""Of more only those are shown that aren't ready."""
+_GRIDS = 20
+"""Of more only those are shown that aren't ready, or don't trade."""
 _LINES = 40
 _LINE_CHARACTERS = 3000
 
 
 def evidence(cluster: Cluster) -> str:
     """Text for a report; says so where something can't be had any more."""
-    parts = [f"errors of the pod runner: {_problems(cluster)}", *_pods(cluster)]
+    parts = [f"errors of the pod runner: {_problems(cluster)}", *_grids(cluster), *_pods(cluster)]
     logs = sorted((cluster.folder / "logs").glob("*.log"), key=lambda log: log.stat().st_mtime, reverse=True)
     parts += [f"-- {log.name}, last written {_age(log)}\n{_tail(log)}" for log in logs[:_LOGS]]
     return "\n".join(parts)
@@ -25,6 +26,22 @@ def _problems(cluster: Cluster) -> object:
         return cluster.problems()
     except Exception as error:  # noqa: BLE001  whatever it is, the failure itself matters more
         return error
+
+
+def _grids(cluster: Cluster) -> list[str]:
+    try:
+        found = cluster.api.list("hedgegrid.io/v1alpha1", "HedgeGrid")
+    except Exception as error:  # noqa: BLE001  as above
+        return [f"grids can't be listed: {error}"]
+    shown = []
+    for grid in found:
+        about, status = grid["metadata"], grid.get("status") or {}
+        reasons = {item["type"]: item.get("reason") for item in status.get("conditions", [])}
+        if len(found) > _GRIDS and reasons.get("Ready") == "Trading":
+            continue
+        marked = about.get("deletionTimestamp", "not asked to go")
+        shown.append(f"grid {about['namespace']}/{about['name']}: {marked}, {about.get('finalizers')}, {reasons}")
+    return shown
 
 
 def _pods(cluster: Cluster) -> list[str]:

@@ -511,7 +511,10 @@ STORIES: dict[tuple[str, str, str], Story] = {
     ),
     ("own", "secrets", "patch"): Story(act=_damage_authority, happened=_authority_is_whole),
     ("own", "events", "create"): Story(
-        arrange=_two_namespaces, act=_end_namespace, happened=_told_beside_the_operator, resume=_nothing
+        arrange=_two_namespaces,
+        act=_end_namespace,
+        happened=_told_beside_the_operator,
+        resume=lambda lab: lab.made.annotate(release="orphan"),
     ),
 }
 """By role, resource and verb."""

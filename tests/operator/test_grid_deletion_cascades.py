@@ -87,6 +87,13 @@ def test_a_namespace_that_goes_takes_its_grid_flat(field: Field) -> None:
     # Nothing of ours holds the namespace: its controller looks again only after half a pod's grace period.
     wait_until(lambda: not ((grid.get() or {}).get("metadata") or {}).get("finalizers"), 20, "the finalizer to go")
     assert grid.all_children() == []
+    # An operator that starts in the minute before the object is deleted doesn't hold it again.
+    assert (grid.get() or {}).get("metadata", {}).get("deletionTimestamp") is None
+    field.operator.kill()
+    field.start()
+    wait_until(lambda: field.metric("hedgegrid_operator_reconcile_seconds_count"), 30, "it to have looked")
+    assert "finalizers" not in (grid.get() or {}).get("metadata", {})
+    assert grid.all_children() == []
 
 
 def test_a_namespace_that_took_the_pod_first_is_held_until_it_is_let_go(field: Field) -> None:

@@ -13,6 +13,7 @@ from hedgegrid_api.control import (
     ThrottleReport,
 )
 from hedgegrid_api.types import KillSwitch, LegLevel, LegState, Source, levels_of, switch_of
+from hedgegrid_operator.credentials import Credentials, CredentialSource
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 UID = "0f0e5b0e-0000-4000-8000-000000000001"
@@ -113,3 +114,14 @@ def report(
         else (PodCondition(type="VenueReady", status=True, reason="Reconciled", message="adopted"),),
     }
     return ControlReport(**known | more)
+
+
+class FixedSource(CredentialSource):
+    """A token and a server that stay as they are."""
+
+    def __init__(self, server: str, token: str) -> None:
+        super().__init__("", "", "")
+        self._found = Credentials(server, authorization=f"Bearer {token}")
+
+    async def load(self) -> Credentials:
+        return self._found

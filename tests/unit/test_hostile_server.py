@@ -10,24 +10,14 @@ import pytest
 from aiohttp import web
 
 from hedgegrid_api.text import shown
-from hedgegrid_operator.credentials import Credentials, CredentialSource
+from hedgegrid_operator.credentials import Credentials
 from hedgegrid_operator.kube import ApiError, ApiUnreachableError, Kube
 from hedgegrid_operator.logs import JsonFormatter
 from hedgegrid_operator.metrics import Metrics
 from hedgegrid_operator.objects import HEDGE_GRID
+from tests.unit.operator_parts import FixedSource
 
 TOKEN = "eyJhbGciOi.a-token-of-this-test.c2ln"
-
-
-class Fixed(CredentialSource):
-    """A token and a server."""
-
-    def __init__(self, server: str) -> None:
-        super().__init__("", "", "")
-        self._found = Credentials(server, authorization=f"Bearer {TOKEN}")
-
-    async def load(self) -> Credentials:
-        return self._found
 
 
 @asynccontextmanager
@@ -47,7 +37,7 @@ async def answering(status: int, body: str, **headers: str) -> AsyncIterator[tup
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     try:
         async with Kube(
-            Fixed(f"http://127.0.0.1:{runner.addresses[0][1]}"), Metrics(), 10, may_write=lambda: True
+            FixedSource(f"http://127.0.0.1:{runner.addresses[0][1]}", TOKEN), Metrics(), 10, may_write=lambda: True
         ) as kube:
             yield kube, paths
     finally:

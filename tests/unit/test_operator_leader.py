@@ -1,15 +1,14 @@
-"""The Lease and its epoch, when an operator has to be restarted, and what a leader may still write."""
+"""The Lease and its epoch, and when an operator has to be restarted."""
 
-from typing import Any, cast
+from typing import cast
 
 import pytest
 
-from hedgegrid_operator.credentials import CredentialSource
-from hedgegrid_operator.kube import ApiError, ApiUnreachableError, Kube, NotLeadingError
+from hedgegrid_operator.kube import ApiError, ApiUnreachableError, Kube
 from hedgegrid_operator.leader import Leader, LeadershipLostError, LeaseTimes
 from hedgegrid_operator.liveness import Attempts
 from hedgegrid_operator.metrics import Metrics
-from hedgegrid_operator.objects import EPOCH_ANNOTATION, HEDGE_GRID, Json, Kind
+from hedgegrid_operator.objects import EPOCH_ANNOTATION, Json, Kind
 
 TIMES = LeaseTimes(duration=15, renew_deadline=10, retry=0.001)
 
@@ -153,16 +152,6 @@ async def test_an_answer_that_was_lost_costs_one_more_look() -> None:
     await renewed(leader, server, 2)
     assert server.requests[:3] == ["merge", "get", "merge"]
     assert leader.may_write
-
-
-async def test_nothing_is_written_for_a_leader_that_may_not() -> None:
-    """F31: asked right before each request, wherever a pause of the process has caught the work."""
-    kube = Kube(CredentialSource("/nowhere", "", "/nowhere"), Metrics(), 1, may_write=lambda: False)
-    kube._session = cast("Any", object())  # pyright: ignore[reportPrivateUsage]
-    with pytest.raises(NotLeadingError):
-        await kube.apply(HEDGE_GRID, {"metadata": {"name": "btc", "namespace": "x"}}, "status")
-    with pytest.raises(NotLeadingError):
-        await kube.delete(HEDGE_GRID, "x", "btc")
 
 
 @pytest.mark.parametrize(
