@@ -175,6 +175,10 @@ class Fleet:
 
         wait_until(fenced, 120, "the pods to have the leader's epoch", every=_PAUSE)
 
+    def statuses(self) -> Mapping[str, Json]:
+        """The status of every grid by name."""
+        return {name: grid.get("status", {}) for name, grid in self.objects().items()}
+
     def versions(self) -> Mapping[tuple[str, str], str]:
         """Resource versions of every grid and everything that was made for it, by kind and name."""
         found = {("HedgeGrid", name): grid["metadata"]["resourceVersion"] for name, grid in self.objects().items()}
