@@ -5,7 +5,7 @@ Nobody may list or watch Secrets, so each is read again after a while, and when 
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -66,10 +66,6 @@ class GridSecrets:
     def certificate(self, uid: str) -> Certificate | None:
         """A grid's, None before it was first seen."""
         return self._certificates.get(uid)
-
-    def certificates(self) -> Iterator[Certificate]:
-        """All that are known."""
-        return iter(tuple(self._certificates.values()))
 
     async def ensure(self, ref: GridRef, *, new: bool = False) -> None:
         """Both Secrets; of a `new` grid nothing is there, most likely, so they are made without being read first.

@@ -80,6 +80,8 @@ class Overlap:
         gauge.labels("ca", "", "").set(
             (self._ca.authority.present.certificate.not_valid_after_utc - now).total_seconds()
         )
-        first = min(self._secrets.certificates(), key=lambda found: found.until, default=None)
+        # Of grids that are there: a write that was under way when one went leaves its certificate known.
+        known = (found for uid in self._cache.grids() if (found := self._secrets.certificate(uid)))
+        first = min(known, key=lambda found: found.until, default=None)
         if first is not None:
             gauge.labels("pod", first.grid.namespace, first.grid.name).set((first.until - now).total_seconds())

@@ -107,15 +107,17 @@ def test_what_ends_first_is_told_in_two_series(field: Field) -> None:
     grid, other = field.running(), field.create()
     name = "hedgegrid_operator_certificate_expiry_seconds"
     wait_until(lambda: in_secret(other), 30, "the other grid's certificate")
-    found = wait_until(lambda: both if len(both := field.metric(name)) == 2 else None, 20, "two series")
+    ends = {there.name: leaf.not_valid_after_utc for there in field.grids if (leaf := in_secret(there))}
+    assert {grid.name, other.name} <= set(ends)
+    first = min(ends, key=ends.__getitem__)
+    series = {
+        f'{{certificate="pod",grid="{first}",grid_namespace="{field.namespace}"}}',
+        '{certificate="ca",grid="",grid_namespace=""}',
+    }
+    found = wait_until(lambda: both if set(both := field.metric(name)) == series else None, 20, f"{series}")
     pod, ca = sorted(found.values())
     assert 89 * 86400 < pod < 90 * 86400
     assert 3649 * 86400 < ca <= 3650 * 86400
-    first = next(labels for labels, value in found.items() if value == pod)
-    ends = {there.name: leaf.not_valid_after_utc for there in field.grids if (leaf := in_secret(there))}
-    assert f'certificate="pod",grid="{min(ends, key=ends.__getitem__)}",grid_namespace="{field.namespace}"' in first
-    assert {grid.name, other.name} <= set(ends)
-    assert '{certificate="ca",grid="",grid_namespace=""}' in found
 
 
 def _delete(field: Field, grid: Grid) -> None:

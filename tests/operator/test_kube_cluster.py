@@ -12,8 +12,9 @@ from tests.kube import Api, ApiError, Cluster, HostError, KubectlFailed, wait_un
 from tests.operator.kube_pods import answers, ask, server, started, state
 
 PARENT = """
-import sys, time
+import signal, time
 from tests.kube import Cluster
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job's shell ignores it
 with Cluster(say=lambda _: None) as cluster:
     stray = cluster.spawn(["sh", "-c", "setsid sleep 1000 & wait"], name="stray")
     print(cluster.folder, flush=True)
