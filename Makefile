@@ -11,10 +11,10 @@ STAMP := $(VENV)/.installed
 PACKAGES := crds operator strategy_image
 CODE := $(PACKAGES) images tests
 
-.PHONY: help setup check format generate lock demo playground test chaos images sbom audit bench clean
+.PHONY: help setup check format generate lock demo playground test e2e chaos images sbom audit bench clean
 
 help: ## List the targets
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(STAMP) ## Make .venv: the project, both extras, the tools
 $(STAMP): pyproject.toml requirements/dev.txt requirements/uv.txt requirements/install
@@ -52,6 +52,9 @@ playground: binaries ## The same parts left running for you: make playground DIR
 test: binaries ## Every test: unit, strategy, operator, chart
 	@echo "Tests: unit (pure), strategy (real engine, real processes), operator (real kube-apiserver), chart (real Helm). About 40 minutes on 2 cores."
 	@$(BIN)/pytest -n 3 --dist worksteal tests/unit tests/monitoring tests/strategy tests/test_ops_integration.py tests/operator tests/chart
+
+e2e: binaries ## The same story as a user has it: images, Helm, a real kubelet. As root on Linux: make e2e [REPORT=e2e.json]
+	@$(BIN)/pytest tests/e2e $(if $(REPORT),--e2e-report $(REPORT))
 
 chaos: binaries ## Break everything for a while, then audit: make chaos MINUTES=30 [SEED=7] [REPORT=chaos.json]
 	@$(BIN)/python -m tests.chaos --minutes $(MINUTES) $(if $(SEED),--seed $(SEED)) $(if $(REPORT),--report $(REPORT))
