@@ -86,6 +86,8 @@ class Buildah:
             steps.run(f"buildah bud {recipe.name}", [*command, str(root)], say)
             target = f"oci-archive:{archive}:{recipe.reference}"
             steps.run(f"buildah push {recipe.name}", [*buildah, "push", recipe.reference, target], say)
+            # What a build leaves behind, and the image whose name the new one took: gigabytes after a few.
+            steps.run("buildah rmi", [*buildah, "rmi", "--prune"], say)
 
     @contextmanager
     def _command(self) -> Generator[list[str]]:
