@@ -8,6 +8,7 @@ import pytest
 
 from tests.e2e.report import Report
 from tests.kube.errors import ClusterUnavailable
+from tests.kube.fixtures import speaker
 from tests.kube.node import Node, prepare
 from tests.kube.progress import Say
 
@@ -35,7 +36,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         return
     began = time.monotonic()
     try:
-        prepare(_speaker(config))
+        prepare(speaker(config))
     except ClusterUnavailable as reason:
         config.stash[UNAVAILABLE] = str(reason)
     config.stash[REPORT].preparation["programs and packages"] = time.monotonic() - began
@@ -85,7 +86,7 @@ def possible(request: pytest.FixtureRequest) -> None:
 @pytest.fixture(scope="session")
 def say(request: pytest.FixtureRequest) -> Say:
     """Prints a line to the terminal."""
-    return _speaker(request.config)
+    return speaker(request.config)
 
 
 @pytest.fixture(scope="session")
@@ -100,14 +101,3 @@ def node(possible: None, say: Say, report: Report) -> Iterator[Node]:
     with Node(say=say) as started:
         report.add_node(started.timings)
         yield started
-
-
-def _speaker(config: pytest.Config) -> Say:
-    """Prints a line to the terminal, whatever is being captured."""
-    reporter = config.pluginmanager.getplugin("terminalreporter")
-
-    def say(line: str) -> None:
-        if reporter:
-            reporter.write_line(line)
-
-    return say

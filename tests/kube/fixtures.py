@@ -30,7 +30,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     if not needed or config.option.collectonly or config.getoption("--kube-context"):
         return
     try:
-        find_binaries(_speaker(config))
+        find_binaries(speaker(config))
     except ClusterUnavailable as reason:
         config.stash[UNAVAILABLE] = str(reason)
 
@@ -73,7 +73,7 @@ def namespace(cluster: Cluster) -> Iterator[str]:
         assert problems == [], problems
 
 
-def _speaker(config: pytest.Config) -> Say:
+def speaker(config: pytest.Config) -> Say:
     """Prints a line to the terminal, whatever is being captured."""
     reporter = config.pluginmanager.getplugin("terminalreporter")
 
