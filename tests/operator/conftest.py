@@ -2,7 +2,6 @@
 
 from collections.abc import Generator, Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 
@@ -24,15 +23,6 @@ __all__ = [
     "pytest_addoption",
     "pytest_collection_finish",
 ]
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whole systems under a deadline, on a machine that may be busy: what fails is tried again, and shown as R; what
-    fails each time is a failure.
-    """
-    for item in items:
-        if item.path.is_relative_to(Path(__file__).parent):
-            item.add_marker(pytest.mark.flaky(reruns=2, reruns_delay=1))
 
 
 @pytest.hookimpl(wrapper=True)
