@@ -1,41 +1,30 @@
 """The watches: kopf as an informer, and the only module that knows it.
 
-kopf runs in a thread and a loop of its own and hands each event over; it handles nothing, patches nothing, and stops
+kopf runs in a thread and a loop of its own. It lists, watches, goes on after an end, and begins anew where its version
+is too old; the objects are taken off what it is answered (`stream.py`). It handles nothing, patches nothing, and stops
 within a second when asked.
 """
 
 import asyncio
 import logging
 import threading
-from collections.abc import Awaitable, Callable, Iterable
-from typing import Any, override
+from collections.abc import Awaitable, Callable
+from typing import Any
 
+import aiohttp
 import kopf
 
 from hedgegrid_operator.cache import WATCHED, Sink
 from hedgegrid_operator.credentials import Credentials, CredentialSource
-from hedgegrid_operator.objects import HEDGE_GRID, UID_LABEL, Kind
+from hedgegrid_operator.inbox import Inbox
+from hedgegrid_operator.objects import HEDGE_GRID, UID_LABEL
+from hedgegrid_operator.stream import Take, tapped
 
 log = logging.getLogger(__name__)
 
 _RESTART_PAUSE = 1.0
-_STOP_SECONDS = 5.0
-
-
-class _NoDiff(kopf.DiffBaseStorage):
-    """Nothing is compared with earlier states: building the comparison is half of kopf's time for an event."""
-
-    @override
-    def build(self, *, body: kopf.Body, extra_fields: Iterable[Any] | None = None) -> kopf.BodyEssence:
-        return kopf.BodyEssence()
-
-    @override
-    def fetch(self, *, body: kopf.Body) -> kopf.BodyEssence | None:
-        return None
-
-    @override
-    def store(self, *, body: kopf.Body, patch: kopf.Patch, essence: kopf.BodyEssence) -> None:
-        return
+_WATCHER = "watcher for "
+"""How kopf names the tasks of its watches."""
 
 
 class Watch:
@@ -44,7 +33,7 @@ class Watch:
     def __init__(self, source: CredentialSource, namespaces: tuple[str | None, ...], sink: Sink) -> None:
         self._source = source
         self._namespaces = [name for name in namespaces if name is not None]
-        self._sink = sink
+        self._inbox = Inbox(sink)
         self._loop = asyncio.get_running_loop()
         self._stopped = False
         self._stop = threading.Event()
@@ -96,24 +85,29 @@ class Watch:
     def _registry(self) -> kopf.OperatorRegistry:
         registry = kopf.OperatorRegistry()
         kopf.on.login(registry=registry)(self._login())
+        kopf.on.cleanup(registry=registry)(_end_together)
         for kind in WATCHED:
-            kopf.on.event(kind.group, kind.version, kind.plural, registry=registry)(self._handler(kind))
+            kopf.on.event(kind.group, kind.version, kind.plural, registry=registry)(_watched)
         return registry
 
-    def _login(self) -> Callable[..., Awaitable[kopf.ConnectionInfo]]:
-        async def login(**_: object) -> kopf.ConnectionInfo:
-            return _connection(await self._source.load())
+    def _login(self) -> Callable[..., Awaitable[kopf.AiohttpSession]]:
+        async def login(**_: object) -> kopf.AiohttpSession:
+            return _session(await self._source.load(), self._inbox.put)
 
         return login
 
-    def _handler(self, kind: Kind) -> Callable[..., Awaitable[None]]:
-        sink, hand_over = self._sink, self._loop.call_soon_threadsafe
 
-        async def handler(event: kopf.RawEvent, **_: object) -> None:
-            obj: Any = event["object"]
-            hand_over(sink, kind, obj, event["type"] == "DELETED")
+async def _watched(**_: object) -> None:
+    """kopf watches the kinds that have a handler; no object ever comes so far."""
 
-        return handler
+
+async def _end_together(**_: object) -> None:
+    """Where one watch fails, kopf would wait seconds for the others, which go on with a session that it closes next."""
+    left = [task for task in asyncio.all_tasks() if task.get_name().startswith(_WATCHER)]
+    for task in left:
+        task.cancel()
+    if left:
+        await asyncio.wait(left, timeout=_RESTART_PAUSE)
 
 
 def _settle(ended: asyncio.Future[None]) -> None:
@@ -139,19 +133,14 @@ def _settings() -> kopf.OperatorSettings:
     settings.scanning.disabled = True
     settings.posting.enabled = False
     settings.posting.loggers = False
-    settings.persistence.finalizer = "hedgegrid.io/never-used-by-the-watch"
-    settings.persistence.diffbase_storage = _NoDiff()
     return settings
 
 
-def _connection(found: Credentials) -> kopf.ConnectionInfo:
-    scheme, _, token = (found.authorization or "").partition(" ")
-    return kopf.ConnectionInfo(
-        server=found.server,
-        ca_data=found.authorities,
-        insecure=not found.verify,
-        certificate_data=found.certificate,
-        private_key_data=found.key,
-        scheme=scheme or None,
-        token=token or None,
+def _session(found: Credentials, take: Take) -> kopf.AiohttpSession:
+    """A session of the loop that runs; kopf closes it."""
+    session = aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=0, ssl=found.ssl_context()),
+        headers={"Authorization": found.authorization} if found.authorization else None,
+        response_class=tapped(WATCHED, take),
     )
+    return kopf.AiohttpSession(server=found.server, aiohttp_session=session)
