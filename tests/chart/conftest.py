@@ -6,8 +6,13 @@ from pathlib import Path
 import pytest
 
 from tests.kube import Cluster
-from tests.kube.fixtures import UNAVAILABLE, namespace, pytest_addoption, pytest_collection_finish
+from tests.kube.fixtures import UNAVAILABLE, namespace, pytest_addoption, pytest_collection_finish, speaker
 from tests.kube.helm import Helm, HelmUnavailable, find_helm
+from tests.kube.prometheus_operator import (
+    PrometheusOperator,
+    PrometheusOperatorUnavailable,
+    find_prometheus_operator,
+)
 
 __all__ = ["namespace", "pytest_addoption", "pytest_collection_finish"]
 
@@ -43,3 +48,18 @@ def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
 def release_helm(helm_binary: Path, cluster: Cluster) -> Helm:
     """Helm with an administrator's rights in the cluster."""
     return Helm(helm_binary, cluster.folder / "helm", cluster.kubeconfig)
+
+
+@pytest.fixture(scope="session")
+def prometheus_operator_folder(request: pytest.FixtureRequest) -> Path:
+    """Built where it isn't yet; skips, with the reason, where that can't be."""
+    try:
+        return find_prometheus_operator(speaker(request.config))
+    except PrometheusOperatorUnavailable as reason:
+        pytest.skip(str(reason))
+
+
+@pytest.fixture(scope="module")
+def prometheus_operator(prometheus_operator_folder: Path, cluster: Cluster) -> PrometheusOperator:
+    """The Prometheus Operator of the cluster."""
+    return PrometheusOperator(cluster, prometheus_operator_folder)

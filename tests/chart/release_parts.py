@@ -61,10 +61,11 @@ class Release:
         found = self.api.list("v1", "Pod", NAMESPACE, {"app.kubernetes.io/component": "operator"})
         return sorted(pod["metadata"]["uid"] for pod in found if "deletionTimestamp" not in pod["metadata"])
 
-    def create(self, name: str) -> None:
-        """A grid that trades."""
+    def create(self, name: str, **spec: Any) -> None:
+        """A grid that trades, with these fields of its spec beside its own."""
         made = grid(name)
         made["metadata"]["namespace"] = GRIDS
+        made["spec"] |= spec
         self.api.create(made)
         self.wait_phase(name, "Running")
 

@@ -1,4 +1,7 @@
-"""`python -m tests.kube binaries`: have the Kubernetes programs, and Helm, ready before something needs them."""
+"""`python -m tests.kube binaries`: have the Kubernetes programs, and Helm, ready before something needs them.
+
+`prometheus-operator`: the same for the Prometheus Operator, which only tests need.
+"""
 
 import argparse
 import sys
@@ -6,27 +9,35 @@ import sys
 from tests.kube.binaries import find_binaries
 from tests.kube.errors import ClusterUnavailable
 from tests.kube.helm import HelmUnavailable, find_helm
+from tests.kube.prometheus_operator import PrometheusOperatorUnavailable, find_prometheus_operator
 
 
 def main() -> int:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m tests.kube", description=__doc__)
     commands = parser.add_subparsers(required=True)
-    commands.add_parser("binaries", help="find, download or build what runs Kubernetes, and Helm")
-    parser.parse_args()
+    for name, find, what in (
+        ("binaries", _find_binaries, "find, download or build what runs Kubernetes, and Helm"),
+        ("prometheus-operator", find_prometheus_operator, "find or build the Prometheus Operator"),
+    ):
+        commands.add_parser(name, help=what).set_defaults(find=find)
     try:
-        find_binaries()
-        find_helm()
+        parser.parse_args().find()
     except ClusterUnavailable as reason:
         print(f"error: {reason}", file=sys.stderr)
         return 1
-    except HelmUnavailable as reason:
+    except (HelmUnavailable, PrometheusOperatorUnavailable) as reason:
         # The tests that need it say so and are skipped.
         print(f"warning: {reason}", file=sys.stderr)
     except KeyboardInterrupt:
         print("error: interrupted; the next run begins this step anew", file=sys.stderr)
         return 130
     return 0
+
+
+def _find_binaries() -> None:
+    find_binaries()
+    find_helm()
 
 
 if __name__ == "__main__":

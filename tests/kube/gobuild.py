@@ -39,11 +39,13 @@ class Target:
     what: str
     """For the person who waits for it."""
     source: Path
-    """The folder of its main.go."""
+    """The folder of its main.go; where somebody else wrote that, of the go.mod that requires it."""
     program: str
     links: tuple[str, ...] = ()
     """Other names of the binary."""
     linker_flags: str = "-s -w"
+    package: str = "."
+    """Import path of the main package, as the go command sees it from `source`."""
 
 
 CONTROL_PLANE = Target(
@@ -60,23 +62,19 @@ def build(folder: Path, say: Say, target: Target = CONTROL_PLANE) -> None:
 
     Raises BuildError: no Go, no disk space, or what the go command said last.
     """
-    go = next(filter(None, map(shutil.which, GO_PLACES)), None)
-    if go is None:
-        raise BuildError("Go is not installed (no `go` in PATH), so nothing can be built")
+    go = _go()
     free = shutil.disk_usage(folder).free >> 30
     if free < DISK_GIB:
         raise BuildError(f"a build takes {DISK_GIB} GiB of disk with its Go cache, {free} GiB are free")
     say(f"building {target.what} from Go modules, once: up to some 4 minutes, then it is in the cache")
-    # No go.work of a folder above, no flags of the user's, no C compiler.
-    environment = os.environ | {"CGO_ENABLED": "0", "GOFLAGS": "", "GOWORK": "off"}
     flags = ["-v", "-trimpath", "-buildvcs=false", "-ldflags", target.linker_flags, "-o", str(folder / target.program)]
-    command = [go, "build", *flags, "."]
+    command = [go, "build", *flags, target.package]
     progress = Progress("go build", say)
     with tempfile.TemporaryFile() as output:
         process = subprocess.Popen(
             command,
             cwd=target.source,
-            env=environment,
+            env=_environment(),
             stdout=output,
             stderr=output,
             preexec_fn=die_with_parent,  # noqa: PLW1509 - a single system call, safe beside threads
@@ -92,6 +90,29 @@ def build(folder: Path, say: Say, target: Target = CONTROL_PLANE) -> None:
     for link in target.links:
         (folder / link).symlink_to(target.program)
     progress.done("built")
+
+
+def module_folder(module: str, target: Target) -> Path:
+    """Where the go command keeps the files of a module that `target` was built from; raises BuildError."""
+    command = [_go(), "list", "-m", "-f", "{{.Dir}}", module]
+    done = subprocess.run(
+        command, cwd=target.source, env=_environment(), capture_output=True, text=True, timeout=60, check=False
+    )
+    if done.returncode != 0:
+        raise BuildError(f"go list failed ({done.stderr.strip()})")
+    return Path(done.stdout.strip())
+
+
+def _go() -> str:
+    go = next(filter(None, map(shutil.which, GO_PLACES)), None)
+    if go is None:
+        raise BuildError("Go is not installed (no `go` in PATH), so nothing can be built")
+    return go
+
+
+def _environment() -> dict[str, str]:
+    """No go.work of a folder above, no flags of the user's, no C compiler."""
+    return os.environ | {"CGO_ENABLED": "0", "GOFLAGS": "", "GOWORK": "off"}
 
 
 def _running(process: subprocess.Popen[bytes]) -> bool:

@@ -1,6 +1,7 @@
 """ServiceMonitor and PrometheusRule as far as a grid's own ones use them; a field that isn't here is refused.
 
-The whole definitions, and the operator that reads such objects, are the business of tests/monitoring.
+The whole definitions, and the operator that reads such objects, are the business of
+tests/chart/test_prometheus_operator.py.
 """
 
 from typing import Any
