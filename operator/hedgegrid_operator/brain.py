@@ -77,7 +77,13 @@ class Brain:
         self.children = Children(kube, Contention(settings.conflict_window, settings.conflict_pause))
         self.recorder = Recorder(kube, leader.identity, settings.own_namespace)
         self.courier = Courier(
-            self.cache, client, self, metrics, idle=settings.poll_interval, busy=settings.kill_poll_interval
+            self.cache,
+            client,
+            self,
+            metrics,
+            idle=settings.poll_interval,
+            busy=settings.kill_poll_interval,
+            polls_per_second=settings.polls_per_second,
         )
         self.ca = ca
         self.secrets = GridSecrets(

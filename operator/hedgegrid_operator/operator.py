@@ -88,7 +88,7 @@ class Operator:
         await leader.acquire()
         ca = CaSecret(kube, settings.own_namespace, settings.ca_secret, timedelta(seconds=settings.ca_lifetime))
         async with (
-            PodClient(key, ca.trust, settings.pod_timeout, 10 * settings.poll_interval) as client,
+            PodClient(key, ca.trust, settings.pod_timeout) as client,
             asyncio.TaskGroup() as group,
         ):
             brain = self._brain = Brain(settings, kube, client, leader, self._metrics, key, ca)

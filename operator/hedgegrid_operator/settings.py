@@ -86,6 +86,11 @@ class Settings:
     )
     poll_interval: float = _seconds(5, "pause between two reads of a pod's report")
     kill_poll_interval: float = _seconds(0.25, "the same while a kill is under way")
+    polls_per_second: int = _setting(
+        100,
+        "such reads a second, of all pods that aren't being killed; with more pods each is read less often",
+        metavar="N",
+    )
     resync_interval: float = _seconds(12, "pause between two LISTs of grids, StatefulSets and pods")
     conflict_window: float = _seconds(600, "a child that is changed more than 3 times in this time is a conflict")
     conflict_pause: float = _seconds(300, "pause between two times that a child in conflict is put back")

@@ -21,7 +21,7 @@ from hedgegrid_operator.settings import Settings
 from tests.unit.operator_parts import NOW, UID, grid, report
 
 NAME, NAMESPACE = "btc", "default"
-SETTINGS = Settings(poll_interval=0.02, kill_poll_interval=0.01, namespace="hedgegrid-system")
+SETTINGS = Settings(poll_interval=0.02, kill_poll_interval=0.01, polls_per_second=10_000, namespace="hedgegrid-system")
 
 
 class Objects:

@@ -3,6 +3,7 @@
 import json
 from xml.etree import ElementTree as ET
 
+from tests.bench.fleet.kills import Storm
 from tests.bench.fleet.plot import Chart, Line, svg
 from tests.bench.fleet.report import Delivery, Fleet
 from tests.bench.fleet.rest import Idle, Restart
@@ -23,7 +24,7 @@ def fleet() -> Fleet:
         made=(90, 3_000 * MILLISECOND, 2_000 * MILLISECOND),
         restart=Restart(1.0, 2.0, 0.03),
         restart_size=100,
-        storms=[40 * MILLISECOND],
+        storms=[Storm(40 * MILLISECOND, 35 * MILLISECOND)],
         storm_size=1000,
         storm_at_once=32,
         idle=idles[0],

@@ -35,7 +35,9 @@ class Rig:
         }
         about |= {"labels": {"hedgegrid.io/uid": UID}}
         self.cache.observe(POD, {"metadata": about, "status": {"podIP": "127.0.0.1"}})
-        self.courier = Courier(self.cache, cast("PodClient", self), self, Metrics(), idle=60, busy=60)
+        self.courier = Courier(
+            self.cache, cast("PodClient", self), self, Metrics(), idle=60, busy=60, polls_per_second=100
+        )
 
     async def get(self, address: str, uid: str) -> ControlReport:
         self.steps.append("get")

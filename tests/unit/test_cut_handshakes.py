@@ -81,7 +81,7 @@ async def test_handshakes_that_are_cut_spoil_no_later_connection(monkeypatch: py
         context = tls_parts.serving(tls_parts.secret_of())
         async with (
             await asyncio.start_server(_page, "127.0.0.2", port, ssl=context),
-            PodClient(b"master", tls_parts.trust(), timeout=0.2, keep_alive=10) as pods,
+            PodClient(b"master", tls_parts.trust(), timeout=0.2) as pods,
             asyncio.timeout(120),
         ):
             for _ in range(_ROUNDS):

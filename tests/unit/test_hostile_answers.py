@@ -136,7 +136,7 @@ async def pod(
     await site.start()
     monkeypatch.setattr(client_module, "API_PORT", runner.addresses[0][1])
     try:
-        async with PodClient(master, trust(), patience, 10) as client:
+        async with PodClient(master, trust(), patience) as client:
             yield client
     finally:
         await runner.cleanup()

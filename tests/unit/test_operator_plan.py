@@ -176,7 +176,7 @@ def test_who_changed_the_spec_and_why_goes_with_it() -> None:
 def test_an_engagement_is_under_way_until_its_level_is_reached(level: LegLevel, state: LegState, done: bool) -> None:
     found = report(long=leg(level, state))
     assert plan.under_way(found) is not done
-    pause = plan.poll_delay(found, idle=5, busy=0.25, waiting_for_flat=False, jitter=1)
+    pause = plan.poll_delay(found, idle=5, busy=0.25, least=0.01, waiting_for_flat=False, jitter=1)
     assert pause == (5 if done else 0.25)
 
 

@@ -136,15 +136,17 @@ def test_the_pauses() -> None:
     assert [plan.retry_delay(n, 1) for n in (1, 2, 3, 7, 10**6)] == [1, 2, 4, 60, 60]
     assert plan.retry_delay(3, 0.8) == pytest.approx(3.2)
 
-    def poll(told: ControlReport | None, *, waiting: bool = False) -> float:
-        return plan.poll_delay(told, idle=5, busy=0.25, waiting_for_flat=waiting, jitter=1)
+    def poll(told: ControlReport | None, *, waiting: bool = False, least: float = 0.01) -> float:
+        return plan.poll_delay(told, idle=5, busy=0.25, least=least, waiting_for_flat=waiting, jitter=1)
 
     moving = report(KillSwitch.FLATTEN_BOTH, long=leg(LegLevel.FLAT, None, quantity="1"))
     assert poll(None) == poll(report()) == poll(moving) == 5
     for state in ("DELIVERED", "FLATTENING", "FAILED", "REQUESTED"):
         stuck = leg(LegLevel.FLAT, type(moving.kill_switch.state)[state])
-        assert poll(report(KillSwitch.FLATTEN_BOTH, short=stuck)) == 0.25
+        assert poll(report(KillSwitch.FLATTEN_BOTH, short=stuck), least=50) == 0.25
     assert poll(report(), waiting=True) == 1
+    # Many pods: each is read less often.
+    assert poll(report(), least=10) == poll(report(), waiting=True, least=10) == 10
 
 
 # Steps, as pod and API server see them.

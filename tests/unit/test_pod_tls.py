@@ -59,7 +59,7 @@ async def listening(context: ssl.SSLContext | None, monkeypatch: pytest.MonkeyPa
 
 
 def client(of: Trust | None = None, patience: float = 10) -> PodClient:
-    return PodClient(MASTER, of or trust(), patience, 60)
+    return PodClient(MASTER, of or trust(), patience)
 
 
 def document(uid: str = UID) -> ControlDocument:

@@ -24,6 +24,8 @@ from hedgegrid_operator.pki.leaf import host_name
 from hedgegrid_operator.pki.trust import Trust
 
 API_PORT = 8080
+_KEEP_ALIVE = 70.0
+"""Seconds after which a connection that isn't used is closed: before the pod does so, which waits for 75."""
 # No answer is ever unpacked: a small one could become a huge one.
 _JSON = {"Content-Type": "application/json", "Accept-Encoding": "identity"}
 
@@ -45,6 +47,7 @@ class PodUnreachableError(Exception):
         self.failure = failure
 
 
+@lru_cache(maxsize=16_384)
 def operator_key(master: bytes, uid: str) -> str:
     """The operator's API key for the pod of one object."""
     return hmac.new(master, uid.encode(), hashlib.sha256).hexdigest()
@@ -59,16 +62,15 @@ def _url(host: str, port: int) -> URL:
 class PodClient:
     """`PUT` and `GET /control` of all pods: one warm connection for each, a second one only while that is busy."""
 
-    def __init__(self, master_key: bytes, trust: Trust, timeout: float, keep_alive: float) -> None:
+    def __init__(self, master_key: bytes, trust: Trust, timeout: float) -> None:
         self._master_key = master_key
         self._trust = trust
         self._timeout = aiohttp.ClientTimeout(total=timeout)
-        self._keep_alive = keep_alive
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
         connector = aiohttp.TCPConnector(
-            limit=0, keepalive_timeout=self._keep_alive, ttl_dns_cache=None, use_dns_cache=False
+            limit=0, keepalive_timeout=_KEEP_ALIVE, ttl_dns_cache=None, use_dns_cache=False
         )
         self._session = aiohttp.ClientSession(
             connector=connector,

@@ -28,6 +28,8 @@ _CALM_LIMIT = 64
 _PATIENCE = 0.1
 """Seconds; a pod that answers does so within milliseconds."""
 _RETRY_MAX = 10.0
+_LEAST_MAX = 50.0
+"""Seconds; a connection that isn't used for longer is closed, and a kill would wait for a new one."""
 _FIRST_LOOK = 0.05
 """Seconds after a delivery until the report is first read again: many a grid is flat by then."""
 
@@ -57,14 +59,26 @@ class Courier:
     """Keeps every pod's controls as its object says."""
 
     def __init__(
-        self, cache: Cache, client: PodClient, outside: Outside, metrics: Metrics, *, idle: float, busy: float
+        self,
+        cache: Cache,
+        client: PodClient,
+        outside: Outside,
+        metrics: Metrics,
+        *,
+        idle: float,
+        busy: float,
+        polls_per_second: float,
     ) -> None:
+        """`idle` and `busy`: seconds between two reads of a report, the latter while a kill is under way;
+        `polls_per_second`: of all pods together, while none is.
+        """
         self._cache = cache
         self._client = client
         self._outside = outside
         self._metrics = metrics
         self._idle = idle
         self._busy = busy
+        self._polls_per_second = polls_per_second
         self._links: dict[str, Link] = {}
         self.kills = Lane("kill", self._kill, retry_max=plan.KILL_BACKOFF[-1])
         self.calm = Lane("control", self._keep_in_step, limit=_CALM_LIMIT, patience=_PATIENCE, retry_max=_RETRY_MAX)
@@ -205,7 +219,12 @@ class Courier:
         if not await self._exchange(uid, link, pod, None if in_step else document):
             return plan.retry_delay(max(1, link.failures, link.refusals), _jitter())
         return plan.poll_delay(
-            link.report, idle=self._idle, busy=self._busy, waiting_for_flat=link.waiting_for_flat, jitter=_jitter()
+            link.report,
+            idle=self._idle,
+            busy=self._busy,
+            least=min(_LEAST_MAX, len(self._links) / self._polls_per_second),
+            waiting_for_flat=link.waiting_for_flat,
+            jitter=_jitter(),
         )
 
     async def _exchange(self, uid: str, link: Link, pod: PodView, document: ControlDocument | None) -> bool:

@@ -226,10 +226,12 @@ def retry_delay(failures: int, jitter: float) -> float:
 
 
 def poll_delay(
-    report: ControlReport | None, *, idle: float, busy: float, waiting_for_flat: bool, jitter: float
+    report: ControlReport | None, *, idle: float, busy: float, least: float, waiting_for_flat: bool, jitter: float
 ) -> float:
-    """Seconds until the next read of the report: `busy` while a kill is under way, else `idle` times `jitter`."""
+    """Seconds until the next read of the report: `busy` while a kill is under way, else `idle` times `jitter`, and more
+    where `least` is more.
+    """
     if report is not None and under_way(report):
         return busy
     # A grid that trades may be flat for a moment only.
-    return (min(idle, 1.0) if waiting_for_flat else idle) * jitter
+    return max(least, min(idle, 1.0) if waiting_for_flat else idle) * jitter

@@ -1,10 +1,14 @@
 """The bare delivery of `tests.bench.bare`, beside a fleet: one object that nobody reconciles, and its watcher."""
 
 import time
+from typing import Any
 
 from tests.bench.fleet.rig import FleetRig
 from tests.bench.rig import BARE, BARE_NAMESPACE, start_bare
 from tests.kube import wait_until
+
+PATH = f"/apis/hedgegrid.io/v1alpha1/namespaces/{BARE_NAMESPACE}/hedgegrids/{BARE}"
+PATIENCE = 120.0
 
 
 class Bare:
@@ -17,8 +21,15 @@ class Bare:
 
     def deliver(self) -> int:
         """One delivery; ns from sending the patch."""
-        self._kill = not self._kill
-        grid, switch = ("hedgegrid.io/v1alpha1", "HedgeGrid"), "flattenBoth" if self._kill else "none"
         sent = time.time_ns()
-        found = self._rig.api.patch(*grid, BARE, BARE_NAMESPACE, {"spec": {"killSwitch": switch}})
-        return wait_until(lambda: self._records.arrival(found["metadata"]["generation"]), 30, "it") - sent
+        found = self._rig.api.request("PATCH", PATH, self.change(), "application/merge-patch+json")
+        return self.arrival(found["metadata"]["generation"]) - sent
+
+    def change(self) -> dict[str, Any]:
+        """The next patch of the object at `PATH`."""
+        self._kill = not self._kill
+        return {"spec": {"killSwitch": "flattenBoth" if self._kill else "none"}}
+
+    def arrival(self, generation: int) -> int:
+        """When the endpoint had a generation; ns of the wall clock."""
+        return wait_until(lambda: self._records.arrival(generation), PATIENCE, "it")

@@ -9,10 +9,11 @@ import random
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from threading import Event, Thread
 from typing import Any
 
-from tests.bench.fleet.bare import Bare
+from tests.bench.fleet.bare import PATH, Bare
 from tests.bench.fleet.clients import at_once
 from tests.bench.fleet.rig import FleetRig, path_of
 from tests.farm.server import Fault
@@ -114,20 +115,35 @@ async def _patch_all(rig: FleetRig, numbers: Sequence[int], spec: dict[str, obje
         await at_once([lambda n=n: client.patch(path_of(f"g{n}"), {"spec": spec}) for n in numbers])
 
 
-def storm(rig: FleetRig, changes: int = STORM) -> int:
-    """So many throttle changes at once, a kill in their middle; ns from sending the kill until its pod had it."""
-    return asyncio.run(_storm(rig, changes))
+@dataclass(frozen=True)
+class Storm:
+    """A kill and a bare delivery among changes that are sent at once; ns from sending its patch."""
+
+    killed: int
+    """Until its pod had the kill."""
+    bare: int
+    """Until the bare endpoint had its document."""
 
 
-async def _storm(rig: FleetRig, changes: int) -> int:
+def storm(rig: FleetRig, bare: Bare, changes: int = STORM) -> Storm:
+    """So many throttle changes at once; in their middle a kill, and beside it a bare delivery."""
+    return asyncio.run(_storm(rig, bare, changes))
+
+
+async def _storm(rig: FleetRig, bare: Bare, changes: int) -> Storm:
     victim, since = rig.size - 1, rig.farm.counts()["documents"]
-    sent, generation = 0, 0
 
-    async def kill() -> None:
-        nonlocal sent, generation
+    async def patched(path: str, patch: dict[str, Any]) -> tuple[int, int]:
+        """When it was sent, and the generation that it made."""
         sent = time.time_ns()
-        found = await client.patch(path_of(f"g{victim}"), {"spec": {"killSwitch": "flattenBoth"}})
-        generation = found["metadata"]["generation"]
+        return sent, (await client.patch(path, patch))["metadata"]["generation"]
+
+    async def both() -> None:
+        nonlocal kill, other
+        patch = {"spec": {"killSwitch": "flattenBoth"}}
+        kill, other = await asyncio.gather(patched(path_of(f"g{victim}"), patch), patched(PATH, bare.change()))
+
+    kill = other = 0, 0
 
     async with rig.client() as client:
         value = round(random.uniform(0.1, 0.9), 4)
@@ -135,12 +151,13 @@ async def _storm(rig: FleetRig, changes: int) -> int:
             (lambda n=n: client.patch(path_of(f"g{n % victim}"), {"spec": {"throttle": value + n // victim / 1e5}}))
             for n in range(changes)
         ]
-        await at_once([*calls[: changes // 2], kill, *calls[changes // 2 :]])
-    received = await asyncio.to_thread(_received, rig, victim, generation, since)
+        await at_once([*calls[: changes // 2], both, *calls[changes // 2 :]])
+    received = await asyncio.to_thread(_received, rig, victim, kill[1], since)
+    bare_received = await asyncio.to_thread(bare.arrival, other[1])
     await asyncio.to_thread(wait_until, lambda: _all_hold(rig), PATIENCE, "the storm to have arrived")
     async with rig.client() as client:
         await client.patch(path_of(f"g{victim}"), {"spec": {"killSwitch": "none"}})
-    return received - sent
+    return Storm(received - kill[0], bare_received - other[0])
 
 
 def _all_hold(rig: FleetRig) -> bool:

@@ -76,7 +76,7 @@ class _Run:
             with kills.throttle_storm(rig, living):
                 deliveries.append(self._deliver(f"{size:,} grids, dead, storm", living))
         self._say(f"{STORMS} storms of {kills.STORM} changes:")
-        storms = [kills.storm(rig) for _ in range(STORMS)]
+        storms = [kills.storm(rig, self._bare) for _ in range(STORMS)]
         self._say("A new start of the operator:")
         restart = restarted(rig)
         for step in plan.largest:
