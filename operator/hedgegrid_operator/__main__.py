@@ -25,7 +25,7 @@ def main() -> int:
     # Kills leave from one thread while the watch parses in another: neither may hold the interpreter for long.
     sys.setswitchinterval(0.0005)
     # What each connection to a pod reads into and keeps: the default of 256 KiB would be most of a grid's memory.
-    SSLProtocol.max_size = 32 * 1024
+    SSLProtocol.max_size = 16 * 1024
     # A collection of everything takes tenths of a second at a thousand grids, and a kill would wait: seldom, then.
     gc.set_threshold(10_000, 20, 200)
     try:

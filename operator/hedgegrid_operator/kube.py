@@ -5,10 +5,11 @@ import json
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import KW_ONLY, dataclass, field
-from typing import Self
+from typing import Literal, Self, TypedDict, cast
 
 import aiohttp
 from kubernetes.aio.config import ConfigException
+from pydantic import TypeAdapter, ValidationError
 
 from hedgegrid_api.text import shown
 from hedgegrid_operator.credentials import Credentials, CredentialSource
@@ -23,7 +24,6 @@ _TOKEN_AGE = 60.0
 """Seconds after which the token is read again, as kubelets rotate it in its file."""
 _METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 _METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
-
 
 _TOLD_MAX = 1024
 """Characters of an error that are repeated: the API server may quote a whole object."""
@@ -53,6 +53,33 @@ class _Call:
         """As a role names it."""
         return f"{self.kind.plural}/{self.part}" if self.part else self.kind.plural
 
+
+class _Metadata(TypedDict, total=False):
+    """What LISTs of metadata are read for. Most of an object's metadata is who changed which field."""
+
+    name: str
+    namespace: str
+    uid: str
+    resourceVersion: str
+    generation: int
+    labels: dict[str, str]
+    deletionTimestamp: str
+
+
+class _Item(TypedDict):
+    metadata: _Metadata
+
+
+_ListMetadata = TypedDict("_ListMetadata", {"resourceVersion": str, "continue": str}, total=False)
+
+
+class _MetadataList(TypedDict):
+    kind: Literal["PartialObjectMetadataList"]
+    metadata: _ListMetadata
+    items: list[_Item]
+
+
+_PAGES = TypeAdapter(_MetadataList)
 
 _GROUP = Kind("", "v1", "APIGroup", "apigroups")
 """What lookups of kinds are counted as."""
@@ -266,14 +293,16 @@ class Kube:
         headers = {"Accept": call.accept, "Content-Type": call.content}
         if self._credentials.authorization:
             headers["Authorization"] = self._credentials.authorization
-        payload = None if call.body is None else json.dumps(call.body)
+        body = None if call.body is None else json.dumps(call.body)
         method, code = _METHODS[call.verb], "none"
         try:
             async with self._session.request(
-                method, call.path, params=call.query, data=payload, headers=headers, allow_redirects=False
+                method, call.path, params=call.query, data=body, headers=headers, allow_redirects=False
             ) as response:
                 code = str(response.status)
-                return response.status, _decoded(await response.read()), _seconds(response.headers)
+                payload = await response.read()
+                listed = _listed(payload) if call.accept == _METADATA_LIST else None
+                return response.status, listed or _decoded(payload), _seconds(response.headers)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise ApiUnreachableError(f"{method} {call.path}: {error or type(error).__name__}") from error
         finally:
@@ -292,6 +321,14 @@ class Kube:
                 self._credentials = await self._source.load()
             except (OSError, ConfigException) as error:
                 log.warning("credentials can't be read again, the old ones stay in use: %s", error)
+
+
+def _listed(payload: bytes) -> Json | None:
+    """A page of a LIST of metadata, with what is read of it; None where it is another answer."""
+    try:
+        return cast("Json", _PAGES.validate_json(payload))
+    except ValidationError:
+        return None
 
 
 def _decoded(payload: bytes) -> Json:

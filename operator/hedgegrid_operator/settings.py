@@ -87,7 +87,7 @@ class Settings:
     poll_interval: float = _seconds(5, "pause between two reads of a pod's report")
     kill_poll_interval: float = _seconds(0.25, "the same while a kill is under way")
     polls_per_second: int = _setting(
-        100,
+        80,
         "such reads a second, of all pods that aren't being killed; with more pods each is read less often",
         metavar="N",
     )

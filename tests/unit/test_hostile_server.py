@@ -59,6 +59,32 @@ async def test_an_object_isn_t_gone_because_something_else_answers(status: int, 
     assert TOKEN not in f"{refused.value} {refused.value!r} {refused.value.__cause__!r}"
 
 
+async def test_a_list_of_metadata_holds_what_is_read_of_it() -> None:
+    read = {
+        "name": "btc",
+        "namespace": "live",
+        "uid": "u-1",
+        "resourceVersion": "7",
+        "generation": 2,
+        "labels": {"a": "b"},
+        "deletionTimestamp": "2026-03-01T12:00:00Z",
+    }
+    unread = {"managedFields": [{"manager": "kubectl", "fieldsV1": {"f:spec": {}}}], "annotations": {"c": "d"}}
+    about = {"resourceVersion": "9", "remainingItemCount": 3}
+    page = {"kind": "PartialObjectMetadataList", "metadata": about, "items": [{"metadata": read | unread}]}
+    async with answering(200, json.dumps(page)) as (kube, _):
+        found = [it async for it in kube.pages(HEDGE_GRID, None, metadata_only=True)]
+    assert found == [([{"metadata": read}], 9)]
+
+
+async def test_a_list_of_metadata_that_is_another_answer_is_read_as_that() -> None:
+    status = {"kind": "Status", "code": 410, "reason": "Expired", "message": "too old"}
+    async with answering(410, json.dumps(status)) as (kube, _):
+        with pytest.raises(ApiError) as told:
+            _ = [it async for it in kube.pages(HEDGE_GRID, None, metadata_only=True)]
+    assert (told.value.status, told.value.reason) == (410, "Expired")
+
+
 async def test_an_object_that_the_api_server_says_is_gone_is_gone() -> None:
     gone = json.dumps({"kind": "Status", "status": "Failure", "reason": "NotFound", "code": 404})
     async with answering(404, gone) as (kube, _):

@@ -70,7 +70,7 @@ async def until(holds: Callable[[], object]) -> None:
 
 async def test_an_older_pod_is_told_to_halt_its_entries() -> None:
     cache, client = Cache(), OldPod()
-    courier = Courier(cache, client, Outside(), Metrics(), idle=5, busy=0.25, polls_per_second=100)  # type: ignore[arg-type]
+    courier = Courier(cache, client, Outside(), Metrics(), idle=5, busy=0.25, polls_per_second=80)  # type: ignore[arg-type]
     cache.observe(HEDGE_GRID, grid(generation=2, metadata=DELETED, deletion={"policy": "CancelOrders"}))
     cache.observe(POD, pod())
     courier.look(UID, pod_event=True)

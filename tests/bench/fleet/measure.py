@@ -67,8 +67,9 @@ class _Run:
                 made = more, grown(rig, step), plain
             else:
                 rig.grow(step)
+            at_rest = idle(rig, plan.seconds)
             deliveries.append(self._deliver(f"{step:,} grids"))
-            growth.append((idle(rig, plan.seconds), deliveries[-1]))
+            growth.append((at_rest, deliveries[-1]))
         resting = growth[-1][0]
         self._say(f"{size} grids, a fifth of them dead:")
         with kills.dead_pods(rig) as living:

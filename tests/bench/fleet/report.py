@@ -52,7 +52,7 @@ Requests of LISTs, watches and the Lease are not counted; by verb and resource: 
 ![growth]({picture})
 
 Memory is resident memory beyond that of an operator without a grid, divided by the grids; CPU is that of a fleet at
-rest whose reports are read every 5 s, or, of more than 500 grids, 100 a second.
+rest whose reports are read every 5 s, or, of more than 400 grids, 80 a second.
 """
 _FREE = ("list", "watch")
 
