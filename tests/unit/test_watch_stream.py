@@ -184,7 +184,13 @@ def test_a_deletion_overtakes_and_an_unknown_switch_counts_as_a_kill() -> None:
     assert seen([*calm(100), *events])[:2] == ["going", "odd"]
 
 
+def test_a_pod_overtakes_all_but_kills() -> None:
+    kill = Event(HEDGE_GRID, grid("killed", 1001, killSwitch="haltEntries"), deleted=False)
+    pods = [Event(POD, grid(name, 1), deleted=False) for name in ("pod-a", "pod-b")]
+    assert seen([*calm(100), *pods, kill])[:3] == ["killed", "pod-a", "pod-b"]
+
+
 def test_the_rest_keeps_its_order_and_what_fails_stops_nothing() -> None:
-    broken = Event(POD, grid("broken", 3), deleted=False)
+    broken = Event(HEDGE_GRID, grid("broken", 3), deleted=False)
     order = seen([*calm(20), broken, *calm(20)])
     assert order == [*(f"g{n}" for n in range(20)), "broken", *(f"g{n}" for n in range(20))]
