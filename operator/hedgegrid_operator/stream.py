@@ -44,11 +44,10 @@ def tapped(kinds: Iterable[Kind], take: Take) -> type[aiohttp.ClientResponse]:
             return self
 
         @override
-        async def json(self, **_: Any) -> Any:
-            found = parsed(await self.read())
-            if self._kind is None or not isinstance(found, dict):
-                return found
-            listed = as_object(found)
+        async def json(self, **asked: Any) -> Any:
+            if self._kind is None:
+                return await super().json(**asked)
+            listed = as_object(parsed(await self.read()))
             take([Event(self._kind, obj, deleted=False) for obj in items(listed, "items")])
             listed["items"] = []
             return listed

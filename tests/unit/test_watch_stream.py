@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import aiohttp
+import pytest
 from aiohttp import web
 
 from hedgegrid_operator.inbox import Inbox
@@ -32,13 +33,23 @@ def names(taken: list[list[Event]]) -> list[list[str]]:
     return [[event.obj["metadata"]["name"] for event in batch] for batch in taken]
 
 
+async def unwatched(_: web.StreamResponse) -> None:
+    """Nothing happens."""
+
+
+def two_grids() -> web.Response:
+    return web.json_response({"metadata": {"resourceVersion": "7"}, "items": [grid("a", 5), grid("b", 6)]})
+
+
 @asynccontextmanager
-async def server(write: Write) -> AsyncGenerator[tuple[aiohttp.ClientSession, str, list[list[Event]]]]:
-    """A session whose objects are taken off; its watches get what is written, its LISTs two grids."""
+async def server(
+    write: Write, listed: Callable[[], web.Response] = two_grids
+) -> AsyncGenerator[tuple[aiohttp.ClientSession, str, list[list[Event]]]]:
+    """A session whose objects are taken off; its watches get what is written."""
 
     async def answer(request: web.Request) -> web.StreamResponse:
         if "watch" not in request.query:
-            return web.json_response({"metadata": {"resourceVersion": "7"}, "items": [grid("a", 5), grid("b", 6)]})
+            return listed()
         response = web.StreamResponse()
         await response.prepare(request)
         await write(response)
@@ -76,11 +87,8 @@ def watched(*pieces: bytes, path: str = GRIDS) -> tuple[list[dict[str, Any]], li
 
 
 def test_of_a_list_the_framework_gets_the_version_only() -> None:
-    async def write(_: web.StreamResponse) -> None:
-        return
-
     async def read() -> tuple[dict[str, Any], list[list[Event]]]:
-        async with server(write) as (session, url, taken), session.get(url + GRIDS) as response:
+        async with server(unwatched) as (session, url, taken), session.get(url + GRIDS) as response:
             return await response.json(), taken
 
     left, taken = asyncio.run(read())
@@ -125,6 +133,21 @@ def test_what_cant_be_read_is_left_to_the_framework() -> None:
     left, taken = asyncio.run(watch())
     assert b'{"type": "ADDED", \n' in b"".join(left)
     assert names(taken) == [["a"]]
+
+
+def test_an_error_of_somebody_else_is_left_to_the_framework() -> None:
+    """It reads one that isn't JSON as text, and tries again."""
+
+    def refused() -> web.Response:
+        return web.Response(status=502, body=b"<p>d\xe9sol\xe9</p>", content_type="text/html")
+
+    async def read() -> list[list[Event]]:
+        async with server(unwatched, refused) as (session, url, taken), session.get(url + GRIDS) as response:
+            with pytest.raises(aiohttp.ContentTypeError):
+                await response.json()
+            return taken
+
+    assert asyncio.run(read()) == []
 
 
 def test_other_kinds_pass_as_they_are() -> None:
