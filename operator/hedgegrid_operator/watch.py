@@ -23,8 +23,8 @@ from hedgegrid_operator.stream import Take, tapped
 log = logging.getLogger(__name__)
 
 _RESTART_PAUSE = 1.0
-_WATCHER = "watcher for "
-"""How kopf names the tasks of its watches."""
+_WATCHING = ("watcher for ", "pause-waiter for ")
+"""How kopf names the tasks of its watches, in the order in which they can end."""
 
 
 class Watch:
@@ -103,11 +103,12 @@ async def _watched(**_: object) -> None:
 
 async def _end_together(**_: object) -> None:
     """Where one watch fails, kopf would wait seconds for the others, which go on with a session that it closes next."""
-    left = [task for task in asyncio.all_tasks() if task.get_name().startswith(_WATCHER)]
-    for task in left:
-        task.cancel()
-    if left:
-        await asyncio.wait(left, timeout=_RESTART_PAUSE)
+    for name in _WATCHING:
+        left = [task for task in asyncio.all_tasks() if task.get_name().startswith(name)]
+        for task in left:
+            task.cancel()
+        if left:
+            await asyncio.wait(left, timeout=_RESTART_PAUSE)
 
 
 def _settle(ended: asyncio.Future[None]) -> None:
