@@ -4,15 +4,12 @@ The pods are played by the farm, which takes documents and watches nothing: what
 """
 
 import json
-import signal
-import urllib.request
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from tests.kube import Cluster, wait_until
+from tests.kube import wait_until
 from tests.kube.api_proxy import Answer, ApiProxy, Call, watches, writes
 from tests.kube.installation import Operator
 from tests.operator.fleet_parts import SHIPPED, Fleet
@@ -20,7 +17,6 @@ from tests.operator.grid_parts import kill_of
 
 pytestmark = pytest.mark.timeout(600)
 BOTH = "flattenBoth"
-GRID = ("hedgegrid.io/v1alpha1", "HedgeGrid")
 LEASE_TIMES = {name: value for name, value in SHIPPED.items() if not name.endswith("_INTERVAL")}
 GONE = {
     "kind": "Status",
@@ -124,33 +120,6 @@ def test_an_expired_watch_starts_again(fleet: Fleet, proxy: ApiProxy, operator: 
     healed = len(proxy.calls)
     wait_until(lambda: any(map(grid_watches, proxy.calls[healed:])), 60, "a new watch")
     the_watch_delivers(fleet, proxy)
-
-
-def test_a_version_that_is_compacted_starts_the_watch_anew(fleet: Fleet, proxy: ApiProxy, operator: Operator) -> None:
-    """F30: a real 410. The watch goes on from a version that neither etcd nor the API server has any more."""
-    begun = len(proxy.calls)
-    proxy.freeze(grid_watches)
-    proxy.cut()
-    wait_until(lambda: any(map(grid_watches, proxy.calls[begun:])), 60, "the watch to ask from where it was")
-    grids = fleet.cluster.api.path(*GRID, "", fleet.namespace).rstrip("/")
-    left_at = fleet.cluster.api.request("GET", grids)["metadata"]["resourceVersion"]
-    fleet.patch(fleet.take(3), throttle=0.4)
-    compact(fleet.cluster, int(fleet.cluster.api.request("GET", grids)["metadata"]["resourceVersion"]))
-    fleet.cluster.stop_apiserver(signal.SIGKILL)
-    fleet.cluster.start_apiserver()
-    told = fleet.cluster.api.request("GET", grids, watch="1", resourceVersion=left_at, timeoutSeconds="5")
-    assert (told["type"], told["object"]["code"], told["object"]["reason"]) == ("ERROR", 410, "Expired")
-    proxy.thaw()
-    the_watch_delivers(fleet, proxy)
-
-
-def compact(cluster: Cluster, revision: int) -> None:
-    """Let etcd forget what was before a revision."""
-    arguments = Path(f"/proc/{cluster.etcd.pid}/cmdline").read_text().split("\0")
-    (url,) = (it.partition("=")[2] for it in arguments if it.startswith("--listen-client-urls="))
-    body = json.dumps({"revision": revision, "physical": True}).encode()
-    with urllib.request.urlopen(f"{url}/v3/kv/compaction", data=body, timeout=30) as answer:
-        assert answer.status == 200
 
 
 def test_a_slow_api_server_slows_no_kill(fleet: Fleet, proxy: ApiProxy, operator: Operator) -> None:
