@@ -14,6 +14,12 @@ class Wrong:
     violation: Violation
     around: list[str]
 
+    @property
+    def line(self) -> str:
+        """What is wrong, without what happened about it."""
+        found = self.violation
+        return f"{found.kind}: {found.grid}: {found.what}"
+
 
 @dataclass(frozen=True, slots=True)
 class Report:
@@ -65,9 +71,11 @@ class Report:
             f"at rest {self.rest_seconds:.0f} s after the last fault",
             f"audited: {self.lives} objects, {self.commands} commands and {self.fills} fills at their venues, "
             f"{self.sightings} states of their stores",
-            f"{len(self.wrong)} violations",
         ]
         for wrong in self.wrong:
-            found = wrong.violation
-            lines += [f"{found.kind}: {found.grid}: {found.what}", *(f"    {line}" for line in wrong.around)]
-        return "\n".join(lines)
+            lines += [wrong.line, *(f"    {line}" for line in wrong.around)]
+        return "\n".join([*lines, self.verdict()])
+
+    def verdict(self) -> str:
+        """How many violations, and each of them in a line; comes last, so that a cut log still has it."""
+        return "\n".join([f"{len(self.wrong)} violations", *(wrong.line for wrong in self.wrong)])
