@@ -38,6 +38,8 @@ class Call:
     watch: bool
     status: int | None = None
     """Of the API server's answer; None while there is none."""
+    last: bytes = b""
+    """Of a watch, the block of its stream that was passed on last."""
 
     @property
     def writes(self) -> bool:
@@ -273,6 +275,7 @@ class ApiProxy:
         async for block in answer.content.iter_any():
             await self._may_pass(call)
             await passed.write(block)
+            call.last = block
         await passed.write_eof()
         return passed
 

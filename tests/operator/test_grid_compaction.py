@@ -15,6 +15,7 @@ from tests.kube.api_proxy import ApiProxy, Call
 from tests.operator.fleet_parts import Fleet
 from tests.operator.grid_parts import API, Json
 
+
 pytestmark = pytest.mark.timeout(600)
 
 
@@ -41,12 +42,18 @@ def test_a_version_that_is_compacted_starts_the_watch_anew(fleet: Fleet, proxy: 
     answer = wait_until(lambda: first_of_watch(fleet.cluster, grids, left_at), 60, "the API server to serve watches")
     assert (answer["code"], answer["reason"]) == (410, "Expired")
     proxy.heal()
+    wait_until(lambda: any(map(expired, proxy.calls[begun:])), 60, "the operator to be told so too")
     wait_until(lambda: operator.leading, 60, "the operator to lead")
     fleet.wait_held([missed], "throttle", 0.4)
     # No LIST can be read any more: what arrives came by the watch.
     proxy.freeze(lambda call: not call.watch and call.method == "GET" and call.path.endswith("/hedgegrids"))
     fleet.grids[told].patch(killSwitch="flattenBoth")
     fleet.wait_held([told])
+
+
+def expired(call: Call) -> bool:
+    """A watch that ended since its version is gone."""
+    return grid_watches(call) and b'"code":410' in call.last
 
 
 def first_of_watch(cluster: Cluster, path: str, version: str) -> Json | None:
