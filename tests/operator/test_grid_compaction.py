@@ -15,7 +15,6 @@ from tests.kube.api_proxy import ApiProxy, Call
 from tests.operator.fleet_parts import Fleet
 from tests.operator.grid_parts import API, Json
 
-
 pytestmark = pytest.mark.timeout(600)
 
 
