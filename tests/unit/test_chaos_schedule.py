@@ -51,6 +51,7 @@ def test_the_report_counts_and_tells_what_happened_around_a_violation() -> None:
     assert report.rate == 30.5
     text = report.text()
     assert "seed 7" in text
-    assert "1 violations\norphan: chaos-1: Service x\n" in text
+    assert "orphan: chaos-1: Service x\n    " in text
     assert "chaos-1: flattenBoth, generation 7" in text
+    assert text.endswith("\n1 violations\norphan: chaos-1: Service x")
     assert json.loads(report.json())["faults"] == {"pod killed": 61}
