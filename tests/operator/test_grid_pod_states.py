@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from typing import Any
 
 from tests.kube import HostError, wait_until
@@ -139,5 +140,7 @@ def test_a_node_that_is_gone_leaves_its_pod_alone_and_a_kill_asked_for(field: Fi
 def _mark(grid: Grid, condition: dict[str, Any]) -> None:
     """Change a condition of the pod, as a controller of the cluster does."""
     path = f"/api/v1/namespaces/{grid.namespace}/pods/{grid.child}-0/status"
-    body = {"status": {"conditions": [condition]}}
+    # Without a time the cluster would take it for an old one, and take it back.
+    since = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    body = {"status": {"conditions": [condition | {"lastTransitionTime": since}]}}
     grid.cluster.api.request("PATCH", path, body, "application/strategic-merge-patch+json")

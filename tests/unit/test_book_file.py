@@ -45,6 +45,18 @@ def test_all_is_as_it_was_after_a_restart(tmp_path: Path) -> None:
         assert more[0].trade_id == state.fills[-1].trade_id + 1
 
 
+def test_a_start_that_is_cut_off_leaves_no_half_of_a_book(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever reads beside finds a whole book, or none."""
+    with monkeypatch.context() as patched:
+        patched.setattr(schema, "INSERT_STATE", "insert into nothing values(?, ?)")
+        with pytest.raises(sqlite3.OperationalError, match="nothing"), desk(tmp_path / "book"):
+            pass
+    with Audit(tmp_path / "book") as audit, pytest.raises(sqlite3.OperationalError, match="no such table"):
+        audit.snapshot()
+    with desk(tmp_path / "book", starting_balance=D(500)) as at:
+        assert at.book.account().wallet == 500
+
+
 def test_the_balance_is_that_of_the_first_start(tmp_path: Path) -> None:
     with desk(tmp_path / "book", starting_balance=D(500)):
         pass

@@ -37,15 +37,15 @@ class Ledger:
         """
         self._path = path
         self._lock = _locked(path)
-        try:
+        with contextlib.ExitStack() as undone:
+            undone.callback(self._lock.close)
             self._db = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)
+            undone.callback(self._db.close)
             self._db.row_factory = sqlite3.Row
             self._db.execute("pragma journal_mode = wal")
             self._db.execute("pragma synchronous = normal")
             self._prepare(rules)
-        except BaseException:
-            self._lock.close()
-            raise
+            undone.pop_all()
 
     def _prepare(self, rules: VenueRules) -> None:
         (version,) = self._db.execute("pragma user_version").fetchone()
@@ -60,6 +60,8 @@ class Ledger:
             raise BookFileError(
                 f"{self._path} is the book of {row['instrument']}, not of {rules.instrument.symbol}: use another file"
             )
+        if self._db.in_transaction:
+            self._db.execute("commit")
 
     def _migrate(self, version: int) -> None:
         """Bring an older file to this layout, a step a transaction."""

@@ -2,7 +2,7 @@
 
 SCHEMA_VERSION = 2
 SCHEMA = f"""
-begin;
+begin immediate;
 create table venue(
   instrument text not null, starting_balance text not null, realized text not null, commissions text not null,
   funding text not null, long_quantity text not null, long_cost text not null, short_quantity text not null,
@@ -32,8 +32,8 @@ create table order_log(
 create table transfers(
   sequence integer primary key autoincrement, wall_ns integer not null, ts integer not null, amount text not null);
 pragma user_version = {SCHEMA_VERSION};
-commit;
 """
+"""A new file's; the transaction stays open for its first row."""
 MIGRATIONS = {
     1: """
 begin;
