@@ -21,9 +21,11 @@ START_SECONDS = 300.0
 NAMESPACES = ("mnt", "net", "pid")
 
 PARENT = """
+import signal
 import time
 from tests.e2e.node_pods import load_shell, pod, ready
 from tests.kube.node import Node
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job's shell ignores it
 with Node(say=lambda _: None) as node:
     load_shell(node)
     node.api.create(pod("stays", "default", "sleep 1000"))
