@@ -14,6 +14,8 @@ WIRE_NS = 50_000_000
 LATE_WIRES = 10
 """A ladder on the wire is ten orders, each of them as late as the machine."""
 LONGEST_WIRE_NS = 1_000_000_000
+LONGEST_SENT_NS = 5_000_000_000
+"""The same for an order that stood in the pod's store before the kill did."""
 NEAR_NS = 2_000_000_000
 """Lateness counts for what happens so shortly before or after it."""
 
@@ -45,13 +47,13 @@ def runs(case: Case, leg: Leg) -> Iterator[tuple[list[Asked], int | None]]:
         yield row, None
 
 
-def engaged_since(case: Case, leg: Leg, row: list[Asked]) -> int | None:
-    """When the pod is known to have stored one of these generations; None: it isn't known."""
+def engaged(case: Case, leg: Leg, row: list[Asked]) -> tuple[int, int] | None:
+    """When the pod is known to have stored one of these generations, and when that was seen; None: it isn't known."""
     for seen in case.sightings:
         if row[0].generation <= seen.generation <= row[-1].generation:
             held = seen.legs.get(leg)
             stored = held.delivered if held is not None else None
-            return stored if stored is not None and stored >= row[0].sent else seen.at
+            return stored if stored is not None and stored >= row[0].sent else seen.at, seen.at
     return None
 
 
@@ -59,10 +61,10 @@ def opened_while_engaged(case: Case) -> Iterator[Violation]:
     """Opening orders that arrived at the venue after the pod had stored a kill, and before its release was sent."""
     for leg in Leg:
         for row, until in runs(case, leg):
-            since = engaged_since(case, leg, row)
-            if since is not None:
+            known = engaged(case, leg, row)
+            if known is not None:
                 text = f"though generation {row[0].generation} ({row[0].what}) held {leg} back"
-                yield from _openings(case, leg, since, until, text)
+                yield from _openings(case, leg, *known, until, text)
 
 
 def opened_while_latched(case: Case) -> Iterator[Violation]:
@@ -70,10 +72,10 @@ def opened_while_latched(case: Case) -> Iterator[Violation]:
     for latch in case.latched:
         for leg in latch.legs:
             text = f"though latch {latch.id} held {leg} flat"
-            yield from _openings(case, leg, latch.answered, latch.release_sent, text)
+            yield from _openings(case, leg, latch.answered, latch.answered, latch.release_sent, text)
 
 
-def _openings(case: Case, leg: Leg, since: int, until: int | None, why: str) -> Iterator[Violation]:
+def _openings(case: Case, leg: Leg, since: int, seen: int, until: int | None, why: str) -> Iterator[Violation]:
     wire = _wire(case, since)
     closed = False
     for command in case.commands:
@@ -83,7 +85,8 @@ def _openings(case: Case, leg: Leg, since: int, until: int | None, why: str) -> 
         closed = closed or _market_close(command)
         opens = command.action is Action.SUBMIT and command.accepted and command.opening
         late = _running(case, since, command.wall_ns)
-        if opens and (closed or late > wire):
+        sent_before = case.kept.get(command.client_order_id, seen + 1) <= seen
+        if opens and (closed or late > (LONGEST_SENT_NS if sent_before else wire)):
             text = f"{command.client_order_id} opened {leg} {late / 1e9:.3f} s later, {why}"
             yield Violation("opened while engaged", case.name, command.wall_ns, text)
 

@@ -101,6 +101,8 @@ class Case:
     latched: Sequence[Latched] = ()
     stopped: Sequence[tuple[int, int]] = field(default=())
     """From when to when the pod's process was frozen."""
+    kept: Mapping[str, int] = field(default_factory=dict[str, int])
+    """When each order was first seen in the pod's store, by its id: it is written there before it is sent."""
     lateness: Sequence[tuple[int, int]] = field(default=())
     """When, and by how many ns, a short sleep on this machine took too long: everything on a wire is late then."""
 

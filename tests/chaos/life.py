@@ -128,6 +128,7 @@ class Life:
             ending=ending,
             latched=self.latched,
             stopped=self.stopped,
+            kept=dict(self.store.kept) if self.store is not None else {},
             lateness=list(self._witness.lateness),
         )
 

@@ -45,6 +45,8 @@ class Store:
         self._last = ""
         self._stamp = 0, 0
         self.sightings: list[Sighting] = []
+        self.kept: dict[str, int] = {}
+        """When each order was first seen."""
 
     def look(self) -> None:
         """Note what has changed since the last look; a store that can't be read just now is read the next time."""
@@ -57,12 +59,17 @@ class Store:
                 self._db = sqlite3.connect(
                     f"{self._path.as_uri()}?mode=ro", uri=True, isolation_level=None, check_same_thread=False
                 )
+            # Orders first: what is among them was written before the controls that are read next.
+            orders = self._db.execute("select client_order_id from orders").fetchall()
             row = self._db.execute("select value from entries where name = 'controls'").fetchone()
             self._stamp = stamp.st_mtime_ns, stamp.st_size
+            now = time.time_ns()
+            for (order,) in orders:
+                self.kept.setdefault(order, now)
             if row is None or row[0] == self._last:
                 return
             # The clock after the read: it stood there at this time, perhaps earlier, never later.
-            found = sighting(time.time_ns(), json.loads(row[0]))
+            found = sighting(now, json.loads(row[0]))
             self._last = row[0]
             if found is not None:
                 self.sightings.append(found)

@@ -160,6 +160,14 @@ def test_a_machine_that_is_late_has_a_longer_wire() -> None:
     assert kinds(replace(case, lateness=((5 * SECOND, 30_000_000),))) == {"opened while engaged"}
 
 
+def test_an_order_that_was_stored_before_the_kill_may_be_long_on_the_wire() -> None:
+    case = replace(CLEAN, commands=(order(1, 13),))
+    assert kinds(case) == {"opened while engaged"}
+    assert violations(replace(case, kept={"E-1": round(10.1 * SECOND)})) == []
+    assert kinds(replace(case, kept={"E-1": round(10.11 * SECOND)})) == {"opened while engaged"}
+    assert kinds(replace(case, commands=(order(1, 15.2),), kept={"E-1": 10 * SECOND})) == {"opened while engaged"}
+
+
 def test_what_opens_after_a_close_was_never_on_the_wire() -> None:
     close = order(1, 10.11, side=Side.SELL, opening=False, kind=OrderKind.MARKET)
     assert kinds(replace(CLEAN, commands=(close, order(2, 10.12)))) == {"opened while engaged"}
