@@ -108,7 +108,7 @@ class Provisioner:
             step = Step.HOLD
         if step is Step.HOLD and await self._revisions.lost(ref):
             # Held, it would never start again, not even to be flattened.
-            log.warning("the running revision's ConfigMap is gone: the present one takes over", extra=ref.fields())
+            log.warning("a ConfigMap that the pod needs is gone: the present revision takes over", extra=ref.fields())
             step = Step.REPLACE
         self._courier.link(ref.uid).waiting_for_flat = step is Step.HOLD and may_roll
         if step is Step.HOLD:
@@ -132,8 +132,7 @@ class Provisioner:
         """
         for kind, name in listed:
             config_map = kind is CONFIG_MAP
-            needed = name in self._revisions.config_maps(ref, wanted) if config_map else kind in wanted.kinds
-            if not needed:
+            if not (self._revisions.needed(ref, wanted, name) if config_map else kind in wanted.kinds):
                 with left_out(kind):
                     await self._children.remove(ref, kind, name)
 

@@ -46,10 +46,16 @@ class Revisions:
         """The grid is gone."""
         self._flat_since.pop(uid, None)
 
-    def config_maps(self, ref: GridRef, wanted: Desired) -> set[str | None]:
-        """Names of the ConfigMaps that the present spec, the StatefulSet or the pod needs."""
-        views = self._cache.pod(ref.uid), self._cache.stateful_set(ref.uid)
-        return {config_map_name(ref.name, wanted.config_hash), *(view.config_map for view in views if view)}
+    def needed(self, ref: GridRef, wanted: Desired, name: str) -> bool:
+        """Whether the present spec, the StatefulSet or a pod may need a ConfigMap.
+
+        Without a pod of the StatefulSet's template there may be one of an earlier template that isn't seen yet: what
+        the cluster's controller has read of the StatefulSet may be older than what was applied.
+        """
+        current, pod = self._cache.stateful_set(ref.uid), self._cache.pod(ref.uid)
+        if current is None or pod is None or pod.deleting or pod.config_map != current.config_map:
+            return True
+        return name in {config_map_name(ref.name, wanted.config_hash), current.config_map}
 
     def standing(self, entry: Entry, wanted: Desired, now: datetime) -> Standing:
         """What is known about template, pod and position."""
@@ -101,15 +107,21 @@ class Revisions:
         return [(CONFIG_MAP, manifest), stateful_set] if manifest["metadata"]["name"] == name else [stateful_set]
 
     async def lost(self, ref: GridRef) -> bool:
-        """Whether the applied revision can't run any more: no pod of it is ready, and its ConfigMap is gone, which this
-        process never knew. Raises what `Kube` raises.
+        """Whether the pod can't run any more as it is: none is ready, and the ConfigMap of the applied revision, or of
+        a pod that never ran, is gone, and this process doesn't know what was in it. Raises what `Kube` raises.
         """
         current, pod = self._cache.stateful_set(ref.uid), self._cache.pod(ref.uid)
-        if current is None or current.config_map is None or (pod is not None and pod.state is PodState.READY):
+        if current is None or (pod is not None and pod.state is PodState.READY):
             return False
-        if self._children.applied(ref.uid, CONFIG_MAP, current.config_map) is not None:
-            return False
-        return await self._kube.get(CONFIG_MAP, ref.namespace, current.config_map, metadata_only=True) is None
+        # One that ran has it mounted.
+        own = pod.config_map if pod is not None and not pod.started else None
+        unknown = [
+            name for name in (current.config_map, own) if name and not self._children.applied(ref.uid, CONFIG_MAP, name)
+        ]
+        for name in unknown:
+            if await self._kube.get(CONFIG_MAP, ref.namespace, name, metadata_only=True) is None:
+                return True
+        return False
 
     def _flat_for(self, uid: str, now: datetime, *, flat: bool) -> timedelta:
         if not flat:

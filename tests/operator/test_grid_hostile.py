@@ -28,6 +28,9 @@ SILENT = [f"grid-{number}" for number in range(20, GRIDS)]
 """More than the calm lane has places."""
 
 
+pytestmark = pytest.mark.timeout(600)
+
+
 @pytest.fixture(scope="module")
 def stranger(fleet_cluster: Cluster) -> str:
     """A namespace that is watched, too, and in which somebody else works."""

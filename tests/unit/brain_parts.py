@@ -210,10 +210,11 @@ class World:
             wanted["status"] = found["status"]
         return self.objects.put(HEDGE_GRID, wanted)
 
-    def pod(self, uid: str = "pod-1", **status: Any) -> None:
-        """The StatefulSet makes its pod, ready unless told otherwise."""
+    def pod(self, uid: str = "pod-1", *, template: Json | None = None, **status: Any) -> None:
+        """The StatefulSet makes its pod, of an earlier template where one is given; ready unless told otherwise."""
         sets = self.objects.held["statefulsets", NAMESPACE, f"hedgegrid-{NAME}"]
-        revision = sets["metadata"]["annotations"][REVISION_ANNOTATION]
+        template = template or sets["spec"]["template"]
+        revision = template["metadata"]["annotations"][REVISION_ANNOTATION]
         ready: Json = {
             "podIP": "127.0.0.9",
             "conditions": [{"type": "Ready", "status": "True"}],
@@ -226,7 +227,7 @@ class World:
             "labels": {UID_LABEL: UID},
             "annotations": {REVISION_ANNOTATION: revision},
         }
-        spec: Json = {"containers": [{"image": "hedgegrid-strategy:1"}]}
+        spec: Json = {"containers": [{"image": "hedgegrid-strategy:1"}], "volumes": template["spec"]["volumes"]}
         self.brain.observe(POD, self.objects.put(POD, {"metadata": about, "spec": spec, "status": ready | status}))
 
     @property
