@@ -76,6 +76,7 @@ def opened_while_latched(case: Case) -> Iterator[Violation]:
 
 
 def _openings(case: Case, leg: Leg, since: int, seen: int, until: int | None, why: str) -> Iterator[Violation]:
+    """Openings from `since` to `until`; `seen`: when somebody saw that the store held the kill, not before `since`."""
     wire = _wire(case, since)
     closed = False
     for command in case.commands:
