@@ -33,7 +33,7 @@ def fleet() -> Fleet:
 
 def test_the_page_shows_ratios_and_counts_only_the_requests_that_a_grid_causes() -> None:
     page = fleet().page()
-    assert "| p50 against bare, at 10, 100 grids | 2.00, 2.00 | 1.5 |" in page
+    assert "| p50 against bare: 10 grids; 100 grids | 2.00, 2.00 | 1.5 |" in page
     assert "| 1.50 (3.0 s, plain 2.0 s) | 1.5 |" in page
     assert "| memory a grid, idle CPU at 10 grids | 205 KiB, 1.0% |" in page
     assert "at 10 grids | 0.50 | 1 |" in page
