@@ -51,7 +51,7 @@ playground: binaries ## The same parts left running for you: make playground DIR
 
 test: binaries ## Every test: unit, strategy, operator, chart
 	@echo "Tests: unit (pure), strategy (real engine, real processes), operator (real kube-apiserver), chart (real Helm). About 40 minutes on 2 cores."
-	@$(BIN)/python -m tests.kube prometheus-operator
+	@$(BIN)/python -m tests.kube monitoring
 	@$(BIN)/pytest -n 3 --dist worksteal tests/unit tests/monitoring tests/strategy tests/test_ops_integration.py tests/operator tests/chart
 
 e2e: binaries ## The same story as a user has it: images, Helm, a real kubelet. As root on Linux: make e2e [REPORT=e2e.json]

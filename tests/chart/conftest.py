@@ -7,12 +7,10 @@ import pytest
 
 from tests.kube import Cluster
 from tests.kube.fixtures import UNAVAILABLE, namespace, pytest_addoption, pytest_collection_finish, speaker
+from tests.kube.gobuild import BuildError
 from tests.kube.helm import Helm, HelmUnavailable, find_helm
-from tests.kube.prometheus_operator import (
-    PrometheusOperator,
-    PrometheusOperatorUnavailable,
-    find_prometheus_operator,
-)
+from tests.kube.kube_state_metrics import find_kube_state_metrics
+from tests.kube.prometheus_operator import PrometheusOperator, find_prometheus_operator
 
 __all__ = ["namespace", "pytest_addoption", "pytest_collection_finish"]
 
@@ -55,8 +53,17 @@ def prometheus_operator_folder(request: pytest.FixtureRequest) -> Path:
     """Built where it isn't yet; skips, with the reason, where that can't be."""
     try:
         return find_prometheus_operator(speaker(request.config))
-    except PrometheusOperatorUnavailable as reason:
-        pytest.skip(str(reason))
+    except BuildError as reason:
+        pytest.skip(f"no Prometheus Operator to run: {reason}")
+
+
+@pytest.fixture(scope="session")
+def kube_state_metrics_folder(request: pytest.FixtureRequest) -> Path:
+    """As `prometheus_operator_folder`."""
+    try:
+        return find_kube_state_metrics(speaker(request.config))
+    except BuildError as reason:
+        pytest.skip(f"no kube-state-metrics to run: {reason}")
 
 
 @pytest.fixture(scope="module")

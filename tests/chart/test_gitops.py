@@ -242,28 +242,6 @@ def _told(cluster: Cluster, git: Git, found: Json) -> str:
     return told.partition("verdict ")[2].split()[0]
 
 
-def test_kube_state_metrics_reads_fields_that_exist() -> None:
-    values = yaml.safe_load((CHECKOUT / "examples" / "monitoring" / "kube-state-metrics.yaml").read_text())
-    (resource,) = values["customResourceState"]["config"]["spec"]["resources"]
-    definition = yaml.safe_load((CHECKOUT / CRD).read_text())
-    names = definition["spec"]["names"]
-    assert resource["groupVersionKind"] == {
-        "group": definition["spec"]["group"],
-        "version": definition["spec"]["versions"][0]["name"],
-        "kind": names["kind"],
-    }
-    (rule,) = values["rbac"]["extraRules"]
-    assert rule == {"apiGroups": ["hedgegrid.io"], "resources": [names["plural"]], "verbs": ["list", "watch"]}
-    spec = definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]
-    paths = {}
-    for metric in resource["metrics"]:
-        each = metric["each"]
-        path = each["gauge"]["path"] if each["type"] == "Gauge" else next(iter(each["info"]["labelsFromPath"].values()))
-        paths[f"{resource['metricNamePrefix']}_{metric['name']}"] = path
-    assert set(paths) == {"hedgegrid_spec_kill_switch", "hedgegrid_spec_throttle", "hedgegrid_spec_rearm"}
-    assert all(path[0] == "spec" and path[1] in spec for path in paths.values())
-
-
 def test_examples_are_named_by_the_files_that_are_there() -> None:
     folders = {path.name for path in EXAMPLES.iterdir() if path.is_dir()}
     told = (EXAMPLES / "README.md").read_text()

@@ -1,6 +1,6 @@
 """`python -m tests.kube binaries`: have the Kubernetes programs, and Helm, ready before something needs them.
 
-`prometheus-operator`: the same for the Prometheus Operator, which only tests need.
+`monitoring`: the same for the Prometheus Operator and kube-state-metrics, which only tests need.
 """
 
 import argparse
@@ -8,8 +8,10 @@ import sys
 
 from tests.kube.binaries import find_binaries
 from tests.kube.errors import ClusterUnavailable
+from tests.kube.gobuild import BuildError
 from tests.kube.helm import HelmUnavailable, find_helm
-from tests.kube.prometheus_operator import PrometheusOperatorUnavailable, find_prometheus_operator
+from tests.kube.kube_state_metrics import find_kube_state_metrics
+from tests.kube.prometheus_operator import find_prometheus_operator
 
 
 def main() -> int:
@@ -18,7 +20,7 @@ def main() -> int:
     commands = parser.add_subparsers(required=True)
     for name, find, what in (
         ("binaries", _find_binaries, "find, download or build what runs Kubernetes, and Helm"),
-        ("prometheus-operator", find_prometheus_operator, "find or build the Prometheus Operator"),
+        ("monitoring", _find_monitoring, "find or build the Prometheus Operator and kube-state-metrics"),
     ):
         commands.add_parser(name, help=what).set_defaults(find=find)
     try:
@@ -26,7 +28,7 @@ def main() -> int:
     except ClusterUnavailable as reason:
         print(f"error: {reason}", file=sys.stderr)
         return 1
-    except (HelmUnavailable, PrometheusOperatorUnavailable) as reason:
+    except (HelmUnavailable, BuildError) as reason:
         # The tests that need it say so and are skipped.
         print(f"warning: {reason}", file=sys.stderr)
     except KeyboardInterrupt:
@@ -38,6 +40,11 @@ def main() -> int:
 def _find_binaries() -> None:
     find_binaries()
     find_helm()
+
+
+def _find_monitoring() -> None:
+    find_prometheus_operator()
+    find_kube_state_metrics()
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from tests.kube import gobuild
 from tests.kube.binaries import cached
 from tests.kube.cluster import Cluster
 from tests.kube.errors import ApiError
-from tests.kube.gobuild import BuildError, Target
+from tests.kube.gobuild import Target
 from tests.kube.network import free_ports
 from tests.kube.processes import Process
 from tests.kube.progress import Say, say_to_stderr
@@ -27,14 +27,14 @@ from tests.kube.waiting import wait_until
 type Json = dict[str, Any]
 
 VERSION = "0.85.0"
-"""As in promop/go.mod."""
+"""As in monitoring/go.mod."""
 MODULE = "github.com/prometheus-operator/prometheus-operator"
 API_VERSION = "monitoring.coreos.com/v1"
 KINDS = {"Prometheus", "PodMonitor", "ServiceMonitor", "PrometheusRule"}
 PROGRAM, CRDS = "prometheus-operator", "crds"
 TARGET = Target(
     what=f"the Prometheus Operator {VERSION}",
-    source=Path(__file__).with_name("promop"),
+    source=Path(__file__).with_name("monitoring"),
     program=PROGRAM,
     linker_flags=f"-s -w -X github.com/prometheus/common/version.Version={VERSION}",
     package=f"{MODULE}/cmd/operator",
@@ -46,16 +46,9 @@ SERVED_SECONDS = 60.0
 WRITTEN_SECONDS = 90.0
 
 
-class PrometheusOperatorUnavailable(Exception):  # noqa: N818 - what is the matter
-    """It isn't there and can't be built; the message says why."""
-
-
 def find_prometheus_operator(say: Say = say_to_stderr) -> Path:
-    """A folder with the program and its CRDs; built once, then cached. Raises PrometheusOperatorUnavailable."""
-    try:
-        return cached(f"{PROGRAM}-{VERSION}-{PLATFORM}", _build, say)
-    except BuildError as reason:
-        raise PrometheusOperatorUnavailable(f"no Prometheus Operator to run: {reason}") from reason
+    """A folder with the program and its CRDs; built once, then cached. Raises BuildError."""
+    return cached(f"{PROGRAM}-{VERSION}-{PLATFORM}", _build, say)
 
 
 def _build(folder: Path, say: Say) -> None:

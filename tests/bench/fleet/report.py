@@ -61,7 +61,7 @@ rest whose reports are read every 5 s, or, of more than 400 grids, 80 a second.
 * **Storms and largest times.** A bare watch gets the same change at the same time: where both take long, the API server
   is short of CPU, and its watch, one chain of steps for each kind, falls behind the patches that it answers meanwhile.
 * **New grids.** A grid takes its own POST, the finalizer, 9 children, 2 writes of its status, an Event and a consistent
-  read, and the process that plays the pods writes as well: about twice the requests of a plain apply, on the same cores.
+  read, and the process that plays the pods writes as well: about twice the requests of a plain apply, on these cores.
 * **Idle.** Reading reports, more than half of it HTTP and TLS, and the LISTs that bound how long a silent watch can
   blind the operator.
 * **Memory.** Beside a few grids most of it is what any operator needs once it has worked.
