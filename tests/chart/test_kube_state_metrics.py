@@ -14,7 +14,7 @@ from tests.chart.chart_parts import CHART, grid
 from tests.kube import Cluster, wait_until
 from tests.kube.cluster import CHECKOUT
 from tests.kube.debian import PackageUnavailable, program
-from tests.kube.installation import CRD
+from tests.kube.installation import CRD, wait_served
 from tests.kube.kube_state_metrics import KubeStateMetrics
 from tests.kube.prometheus import Prometheus
 
@@ -37,6 +37,7 @@ def kube_state_metrics(cluster: Cluster, kube_state_metrics_folder: Path) -> Kub
     values = yaml.safe_load(EXAMPLE.read_text())
     api = cluster.api
     cluster.kubectl("apply", "--server-side", "--filename", str(CHECKOUT / CRD))
+    wait_served(cluster)
     for name in (NAMESPACE, MONITORING):
         api.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
     rbac = "rbac.authorization.k8s.io"
