@@ -8,7 +8,7 @@ import pytest
 from tests.kube import Cluster
 from tests.kube.fixtures import UNAVAILABLE, namespace, pytest_addoption, pytest_collection_finish, speaker
 from tests.kube.gobuild import BuildError
-from tests.kube.helm import Helm, HelmUnavailable, find_helm
+from tests.kube.helm import OLDEST, Helm, HelmUnavailable, find_helm
 from tests.kube.kube_state_metrics import find_kube_state_metrics
 from tests.kube.prometheus_operator import PrometheusOperator, find_prometheus_operator
 
@@ -20,6 +20,15 @@ def helm_binary() -> Path:
     """Skips, with the reason, where none can be had."""
     try:
         return find_helm(lambda _: None)
+    except HelmUnavailable as reason:
+        pytest.skip(str(reason))
+
+
+@pytest.fixture(scope="session")
+def oldest_helm_binary() -> Path:
+    """The same, of the oldest Helm that the chart is meant for."""
+    try:
+        return find_helm(lambda _: None, OLDEST)
     except HelmUnavailable as reason:
         pytest.skip(str(reason))
 

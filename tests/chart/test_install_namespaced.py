@@ -1,4 +1,4 @@
-"""A release for single namespaces, installed by somebody who has no right outside of them."""
+"""A release for single namespaces, installed by somebody who has no right outside of them, with the oldest Helm."""
 
 import json
 from pathlib import Path
@@ -33,9 +33,9 @@ def installer(cluster: Cluster) -> Path:
 
 
 def test_grids_of_its_namespaces_run_and_others_are_left_alone(
-    cluster: Cluster, installer: Path, helm_binary: Path
+    cluster: Cluster, installer: Path, oldest_helm_binary: Path
 ) -> None:
-    release = Release(Helm(helm_binary, cluster.folder / "helm-installer", installer), cluster)
+    release = Release(Helm(oldest_helm_binary, cluster.folder / "helm-installer", installer), cluster)
     with pytest.raises(KubectlFailed):
         cluster.kubectl("get", "nodes", kubeconfig=installer)
     values = {name: MATRIX["namespaced"][name] for name in ("crds", "rbac", "priorityClass", "watchNamespaces")}

@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import kubernetes_validate
@@ -38,6 +39,11 @@ def test_lint_finds_nothing(helm: Helm, values: Json, tmp_path: Any) -> None:
     told = helm("lint", "--strict", "--kube-version", "1.30.0", "--values", file, CHART)
     assert "0 chart(s) failed" in told
     assert "WARNING" not in told
+
+
+@pytest.mark.parametrize("values", MATRIX.values(), ids=MATRIX)
+def test_the_oldest_helm_renders_the_same(helm: Helm, oldest_helm_binary: Path, values: Json, tmp_path: Path) -> None:
+    assert render(Helm(oldest_helm_binary, tmp_path), values) == render(helm, values)
 
 
 @pytest.mark.parametrize("version", VERSIONS)

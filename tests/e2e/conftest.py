@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.report import Report
+from tests.images import Images, build
 from tests.kube.errors import ClusterUnavailable
 from tests.kube.fixtures import speaker
-from tests.kube.node import Node, prepare
+from tests.kube.node import Node, policies, prepare
 from tests.kube.progress import Say
 
 UNAVAILABLE = pytest.StashKey[str]()
@@ -37,6 +38,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     began = time.monotonic()
     try:
         prepare(speaker(config))
+        policies.prepare(speaker(config))
     except ClusterUnavailable as reason:
         config.stash[UNAVAILABLE] = str(reason)
     config.stash[REPORT].preparation["programs and packages"] = time.monotonic() - began
@@ -101,3 +103,12 @@ def node(possible: None, say: Say, report: Report) -> Iterator[Node]:
     with Node(say=say) as started:
         report.add_node(started.timings)
         yield started
+
+
+@pytest.fixture(scope="session")
+def images(possible: None, say: Say, report: Report) -> Images:
+    """Archives of both images, built from our Dockerfiles."""
+    began = time.monotonic()
+    built = build(say)
+    report.preparation["images built, or from the cache"] = time.monotonic() - began
+    return built

@@ -36,7 +36,7 @@ from tests.e2e.memory import container_cgroup, exhaust
 from tests.e2e.port_forward import port_forward
 from tests.e2e.report import Report
 from tests.e2e.scraping import Prometheus
-from tests.images import build
+from tests.images import Images
 from tests.kube import scraping, wait_until
 from tests.kube.helm import Helm, HelmFailed, find_helm
 from tests.kube.node import Node
@@ -74,11 +74,8 @@ class World:
 
 
 @pytest.fixture(scope="module")
-def world(node: Node, say: Say, report: Report) -> World:
+def world(node: Node, images: Images, say: Say, report: Report) -> World:
     """Both images on the node, each under two tags; nothing installed yet."""
-    began = monotonic()
-    images = build(say)
-    report.preparation["images built, or from the cache"] = monotonic() - began
     began = monotonic()
     for archive in (images.operator, images.strategy):
         node.load(archive)

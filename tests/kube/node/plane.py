@@ -84,6 +84,11 @@ class Plane:
         config = self._kubeconfig("kube-proxy", "system:kube-proxy")
         self._start("kube-proxy", [self._node("kube-proxy"), *daemons.proxy(config)])
 
+    def launch_firewall(self, program: str) -> Daemon:
+        """Start what holds pods to NetworkPolicies; it isn't one of the daemons that a node can't do without."""
+        config = self._kubeconfig("kube-router", "kube-router", "system:masters")
+        return self._inside.start("kube-router", [program, *daemons.firewall(config)])
+
     def check(self) -> None:
         """Raise HostError with the last words of a daemon that has ended."""
         for daemon in self.daemons.values():

@@ -1,0 +1,132 @@
+"""The chart's NetworkPolicies where something holds pods to them: who has to reach whom does, and nobody else."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.e2e.installation import CHART, RELEASE, SLOW, SYSTEM, Installed, is_flat, pod_of, trades
+from tests.e2e.node_pods import Json, load_shell, pod, ready
+from tests.images import Images
+from tests.kube import KubectlFailed, wait_until
+from tests.kube.helm import Helm, find_helm
+from tests.kube.node import Node
+from tests.kube.node.policies import hold_to_policies
+from tests.kube.progress import Say
+from tests.operator.grid_parts import Grid
+
+pytestmark = pytest.mark.timeout(900)
+
+HOME, MONITORING, STRANGE = "guarded", "monitoring", "strange"
+API, METRICS, OPERATOR, WEB = 8080, 9090, 8081, 8000
+"""Ports: of a strategy pod, of the operator, and of a server that has nothing to do with them."""
+VALUES = ("--set=networkPolicy.enabled=true", f"--set=networkPolicy.metricsNamespaces={{{MONITORING}}}")
+TRY = "import socket, sys; socket.create_connection((sys.argv[1], int(sys.argv[2])), 3)"
+
+
+@pytest.fixture(scope="module")
+def installed(images: Images, say: Say) -> Iterator[Installed]:
+    """A release with policies on a node of its own that holds pods to them; a shell in three namespaces."""
+    with Node(say=say) as node:
+        hold_to_policies(node, say)
+        for archive in (images.operator, images.strategy):
+            node.load(archive)
+        load_shell(node)
+        found = Installed(node, Helm(find_helm(say), node.folder / "helm", node.kubeconfig))
+        for name in (SYSTEM, HOME, MONITORING, STRANGE):
+            found.make_namespace(name)
+            node.api.wait("v1", "ServiceAccount", "default", name, lambda _: True)
+        for name in (HOME, MONITORING, STRANGE):
+            node.api.create(pod("shell", name, f"while :; do nc -l -p {WEB} </dev/null; done"))
+        found.helm("install", RELEASE, str(CHART), *VALUES, "--wait", f"--timeout={SLOW:.0f}s")
+        for name in (HOME, MONITORING, STRANGE):
+            node.api.wait("v1", "Pod", "shell", name, ready, SLOW)
+        yield found
+
+
+@pytest.fixture(scope="module")
+def grid(installed: Installed) -> Grid[Node]:
+    """One that trades: the operator has reached its pod."""
+    made = installed.apply_grid("btc", HOME)
+    trades(made)
+    return made
+
+
+def address(item: Json) -> str:
+    found: str = item["status"]["podIP"]
+    return found
+
+
+def shell_reaches(node: Node, namespace: str, target: str, port: int) -> bool:
+    """Whether the shell of a namespace gets a connection."""
+    return _succeeds(node, namespace, "shell", "sh", "-c", f"nc -w 3 {target} {port} </dev/null")
+
+
+def reaches(node: Node, namespace: str, name: str, target: str, port: int) -> bool:
+    """The same of one of our pods."""
+    return _succeeds(node, namespace, name, "python", "-c", TRY, target, str(port))
+
+
+def _succeeds(node: Node, namespace: str, name: str, *command: str) -> bool:
+    try:
+        node.kubectl("exec", name, f"--namespace={namespace}", "--", *command)
+    except KubectlFailed:
+        return False
+    return True
+
+
+def test_policies_are_there_for_the_operators_and_for_the_grid(grid: Grid[Node]) -> None:
+    found = grid.cluster.api.list("networking.k8s.io/v1", "NetworkPolicy")
+    names = {(item["metadata"]["namespace"], item["metadata"]["name"]) for item in found}
+    assert names == {(SYSTEM, RELEASE), (HOME, grid.child)}
+
+
+def test_only_whom_the_values_name_reaches_a_strategy_pod(grid: Grid[Node]) -> None:
+    node, target = grid.cluster, address(pod_of(grid))
+    wait_until(lambda: shell_reaches(node, MONITORING, target, METRICS), SLOW, "metrics to be reached", every=1)
+    assert not shell_reaches(node, MONITORING, target, API)
+    for stranger in (STRANGE, HOME):
+        assert not shell_reaches(node, stranger, target, METRICS)
+        assert not shell_reaches(node, stranger, target, API)
+
+
+def test_only_whom_the_values_name_reaches_an_operator(installed: Installed, grid: Grid[Node]) -> None:
+    node = installed.node
+    for operator in map(address, installed.operators()):
+        assert shell_reaches(node, MONITORING, operator, OPERATOR)
+        assert not shell_reaches(node, STRANGE, operator, OPERATOR)
+        assert not reaches(node, HOME, f"{grid.child}-0", operator, OPERATOR)
+
+
+def test_our_pods_reach_only_whom_they_need(installed: Installed, grid: Grid[Node]) -> None:
+    node = installed.node
+    shell = node.api.get("v1", "Pod", "shell", STRANGE)
+    assert shell is not None
+    stranger = address(shell)
+    ours = [(SYSTEM, found["metadata"]["name"]) for found in installed.operators()] + [(HOME, f"{grid.child}-0")]
+    assert wait_until(lambda: shell_reaches(node, MONITORING, stranger, WEB), SLOW, "the stranger's server", every=1)
+    for namespace, name in ours:
+        assert not reaches(node, namespace, name, stranger, WEB)
+        assert reaches(node, namespace, name, "kubernetes.default.svc", 443), "DNS and the API server"
+
+
+def test_a_kill_comes_by_the_operator_and_by_the_pods_own_watch(installed: Installed, grid: Grid[Node]) -> None:
+    def patch(switch: str) -> None:
+        grid.patch(killSwitch=switch)
+
+    patch("flattenBoth")
+    is_flat(grid)
+    patch("none")
+    trades(grid)
+    scale: tuple[Any, ...] = ("scale", "deployment", RELEASE, f"--namespace={SYSTEM}")
+    installed.node.kubectl(*scale, "--replicas=0")
+    wait_until(lambda: not installed.operators(), SLOW, "the operators to go", every=0.2)
+    patch("flattenBoth")
+    wait_until(lambda: grid.venue().flat, SLOW, "the venue to be flat by the pod's own watch", every=0.1)
+    installed.node.kubectl(*scale, "--replicas=2")
+    is_flat(grid)
+
+
+def test_helm_test_passes(installed: Installed) -> None:
+    told = installed.helm("test", RELEASE, "--logs", timeout=2 * SLOW)
+    assert [step for step in ("Running", "Flat", "gone") if step in told] == ["Running", "Flat", "gone"], told
