@@ -8,10 +8,9 @@ import pytest
 from tests.e2e.installation import CHART, RELEASE, SLOW, SYSTEM, Installed, is_flat, pod_of, trades
 from tests.e2e.node_pods import Json, load_shell, pod, ready
 from tests.images import Images
-from tests.kube import KubectlFailed, wait_until
+from tests.kube import ClusterUnavailable, KubectlFailed, wait_until
 from tests.kube.helm import Helm, find_helm
-from tests.kube.node import Node
-from tests.kube.node.policies import hold_to_policies
+from tests.kube.node import Node, policies
 from tests.kube.progress import Say
 from tests.operator.grid_parts import Grid
 
@@ -27,8 +26,12 @@ TRY = "import socket, sys; socket.create_connection((sys.argv[1], int(sys.argv[2
 @pytest.fixture(scope="module")
 def installed(images: Images, say: Say) -> Iterator[Installed]:
     """A release with policies on a node of its own that holds pods to them; a shell in three namespaces."""
+    try:
+        program = policies.prepare(say)
+    except ClusterUnavailable as reason:
+        pytest.skip(str(reason))
     with Node(say=say) as node:
-        hold_to_policies(node, say)
+        policies.hold(node, program)
         for archive in (images.operator, images.strategy):
             node.load(archive)
         load_shell(node)

@@ -38,9 +38,9 @@ def prepare(say: Say) -> Path:
     return folder / PROGRAM
 
 
-def hold_to_policies(node: Node, say: Say) -> None:
-    """Hold the node's pods to NetworkPolicies from now on. Raises as `prepare`."""
-    daemon = node.launch_firewall(str(prepare(say)))
+def hold(node: Node, program: Path) -> None:
+    """Hold the node's pods to NetworkPolicies from now on, by what `prepare` has found."""
+    daemon = node.launch_firewall(str(program))
 
     def holds() -> bool:
         daemon.check()
