@@ -21,25 +21,31 @@ def write(images: Images, folder: Path, say: Say) -> list[Path]:
     made: list[Path] = []
     for name, archive in (("operator", images.operator), ("strategy", images.strategy)):
         outputs = {kind: folder / f"hedgegrid-{name}.{ending}" for kind, ending in FORMATS.items()}
-        command = [program, "scan", f"oci-archive:{archive}", f"--source-name=hedgegrid-{name}"]
+        command = [str(program), "scan", f"oci-archive:{archive}", f"--source-name=hedgegrid-{name}"]
         command += [f"--output={kind}={path}" for kind, path in outputs.items()]
         steps.run(f"syft {name}", command, say, env={"SYFT_CHECK_FOR_APP_UPDATE": "false"})
         made += outputs.values()
     return made
 
 
-def _syft(say: Say) -> str:
-    if there := shutil.which("syft"):
+def present() -> Path | None:
+    """syft where it is there already, in PATH or in the cache."""
+    places = (shutil.which("syft"), str(_folder() / "syft"))
+    return next((Path(place) for place in places if place and Path(place).is_file()), None)
+
+
+def _folder() -> Path:
+    return cache_folder() / f"syft-{SYFT}"
+
+
+def _syft(say: Say) -> Path:
+    if there := present():
         return there
-    folder = cache_folder() / f"syft-{SYFT}"
-    program = folder / "syft"
-    if program.is_file():
-        return str(program)
     go = next(filter(None, map(shutil.which, GO_PLACES)), None)
     if go is None:
         raise ImagesUnavailable(f"there is no syft, and no Go to build it with: install syft {SYFT} or Go")
-    environment = {"CGO_ENABLED": "0", "GOFLAGS": "-trimpath", "GOWORK": "off", "GOBIN": str(folder)}
-    say(f"building syft {SYFT} from its Go module, once: some minutes, then it is in the cache")
+    environment = {"CGO_ENABLED": "0", "GOFLAGS": "-trimpath", "GOWORK": "off", "GOBIN": str(_folder())}
+    say(f"building syft {SYFT} from its Go module, once: some 15 minutes on 2 cores, then it is in the cache")
     module = f"github.com/anchore/syft/cmd/syft@v{SYFT}"
-    steps.run("go install syft", [go, "install", "-ldflags=-s -w", module], say, env=environment)
-    return str(program)
+    steps.run("go install syft", [go, "install", "-v", "-ldflags=-s -w", module], say, env=environment)
+    return _folder() / "syft"
