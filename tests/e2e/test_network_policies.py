@@ -1,7 +1,6 @@
 """The chart's NetworkPolicies where something holds pods to them: who has to reach whom does, and nobody else."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
@@ -87,6 +86,10 @@ def test_policies_are_there_for_the_operators_and_for_the_grid(grid: Grid[Node])
 def test_only_whom_the_values_name_reaches_a_strategy_pod(grid: Grid[Node]) -> None:
     node, target = grid.cluster, address(pod_of(grid))
     wait_until(lambda: shell_reaches(node, MONITORING, target, METRICS), SLOW, "metrics to be reached", every=1)
+    # The rules of a new pod take a moment.
+    wait_until(
+        lambda: not shell_reaches(node, STRANGE, target, METRICS), SLOW, "metrics to be closed to others", every=1
+    )
     assert not shell_reaches(node, MONITORING, target, API)
     for stranger in (STRANGE, HOME):
         assert not shell_reaches(node, stranger, target, METRICS)
@@ -114,17 +117,14 @@ def test_our_pods_reach_only_whom_they_need(installed: Installed, grid: Grid[Nod
 
 
 def test_a_kill_comes_by_the_operator_and_by_the_pods_own_watch(installed: Installed, grid: Grid[Node]) -> None:
-    def patch(switch: str) -> None:
-        grid.patch(killSwitch=switch)
-
-    patch("flattenBoth")
+    grid.patch(killSwitch="flattenBoth")
     is_flat(grid)
-    patch("none")
+    grid.patch(killSwitch="none")
     trades(grid)
-    scale: tuple[Any, ...] = ("scale", "deployment", RELEASE, f"--namespace={SYSTEM}")
+    scale = ("scale", "deployment", RELEASE, f"--namespace={SYSTEM}")
     installed.node.kubectl(*scale, "--replicas=0")
     wait_until(lambda: not installed.operators(), SLOW, "the operators to go", every=0.2)
-    patch("flattenBoth")
+    grid.patch(killSwitch="flattenBoth")
     wait_until(lambda: grid.venue().flat, SLOW, "the venue to be flat by the pod's own watch", every=0.1)
     installed.node.kubectl(*scale, "--replicas=2")
     is_flat(grid)
