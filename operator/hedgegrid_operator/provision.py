@@ -168,8 +168,11 @@ class Provisioner:
         pod = self._cache.pod(entry.controls.ref.uid)
         if pod is None:
             return Progress(Doing.CREATING, f"waiting for pod {child_name(entry.controls.ref.name)}-0")
-        if pod.revision != wanted.revision or pod.deleting:
+        if pod.revision != wanted.revision:
             return Progress(Doing.ROLLING_OUT, f"pod {pod.name} is being replaced by revision {wanted.revision}")
+        if pod.deleting:
+            told = f"pod {pod.name} was deleted; the next one, of the same revision {wanted.revision}, follows it"
+            return Progress(Doing.ROLLING_OUT, told)
         if pod.state is not PodState.READY:
             return Progress(Doing.CREATING, f"waiting until pod {pod.name} is ready")
         return Progress(Doing.IDLE, "all children are as the spec asks")

@@ -210,8 +210,13 @@ class World:
             wanted["status"] = found["status"]
         return self.objects.put(HEDGE_GRID, wanted)
 
-    def pod(self, uid: str = "pod-1", *, template: Json | None = None, **status: Any) -> None:
-        """The StatefulSet makes its pod, of an earlier template where one is given; ready unless told otherwise."""
+    def pod(
+        self, uid: str = "pod-1", *, template: Json | None = None, deleted: str | None = None, **status: Any
+    ) -> None:
+        """The StatefulSet makes its pod, of an earlier template where one is given; ready unless told otherwise.
+
+        `deleted` is the time at which it was deleted.
+        """
         sets = self.objects.held["statefulsets", NAMESPACE, f"hedgegrid-{NAME}"]
         template = template or sets["spec"]["template"]
         revision = template["metadata"]["annotations"][REVISION_ANNOTATION]
@@ -226,6 +231,7 @@ class World:
             "uid": uid,
             "labels": {UID_LABEL: UID},
             "annotations": {REVISION_ANNOTATION: revision},
+            **({"deletionTimestamp": deleted} if deleted else {}),
         }
         spec: Json = {"containers": [{"image": "hedgegrid-strategy:1"}], "volumes": template["spec"]["volumes"]}
         self.brain.observe(POD, self.objects.put(POD, {"metadata": about, "spec": spec, "status": ready | status}))
