@@ -1,6 +1,6 @@
 """Fixtures of the chart tier: a real Helm, and a Kubernetes for each file: a release owns what is cluster-wide."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -10,6 +10,7 @@ from tests.kube.fixtures import UNAVAILABLE, namespace, pytest_addoption, pytest
 from tests.kube.gobuild import BuildError
 from tests.kube.helm import OLDEST, Helm, HelmUnavailable, find_helm
 from tests.kube.kube_state_metrics import find_kube_state_metrics
+from tests.kube.progress import Say
 from tests.kube.prometheus_operator import PrometheusOperator, find_prometheus_operator
 
 __all__ = ["namespace", "pytest_addoption", "pytest_collection_finish"]
@@ -57,22 +58,24 @@ def release_helm(helm_binary: Path, cluster: Cluster) -> Helm:
     return Helm(helm_binary, cluster.folder / "helm", cluster.kubeconfig)
 
 
+def built(request: pytest.FixtureRequest, find: Callable[[Say], Path]) -> Path:
+    """What `find` finds, built where it isn't yet; skips, with the reason, where that can't be."""
+    try:
+        return find(speaker(request.config))
+    except BuildError as reason:
+        pytest.skip(f"{find.__name__}: {reason}")
+
+
 @pytest.fixture(scope="session")
 def prometheus_operator_folder(request: pytest.FixtureRequest) -> Path:
-    """Built where it isn't yet; skips, with the reason, where that can't be."""
-    try:
-        return find_prometheus_operator(speaker(request.config))
-    except BuildError as reason:
-        pytest.skip(f"no Prometheus Operator to run: {reason}")
+    """The Prometheus Operator's program and definitions."""
+    return built(request, find_prometheus_operator)
 
 
 @pytest.fixture(scope="session")
 def kube_state_metrics_folder(request: pytest.FixtureRequest) -> Path:
-    """As `prometheus_operator_folder`."""
-    try:
-        return find_kube_state_metrics(speaker(request.config))
-    except BuildError as reason:
-        pytest.skip(f"no kube-state-metrics to run: {reason}")
+    """The program of kube-state-metrics."""
+    return built(request, find_kube_state_metrics)
 
 
 @pytest.fixture(scope="module")
