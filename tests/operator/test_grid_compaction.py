@@ -24,7 +24,8 @@ def grid_watches(call: Call) -> bool:
 
 
 def test_a_version_that_is_compacted_starts_the_watch_anew(fleet: Fleet, proxy: ApiProxy) -> None:
-    operator = fleet.lead(fleet.operator("compacted", proxy))
+    # A LIST that finds what the watch doesn't tell would have it begin anew before it hears of the compaction.
+    operator = fleet.lead(fleet.operator("compacted", proxy, HEDGEGRID_OPERATOR_RESYNC_INTERVAL="600"))
     wait_until(lambda: any(call.status == 200 for call in proxy.calls if grid_watches(call)), 60, "the watch")
     begun = len(proxy.calls)
     proxy.freeze(grid_watches)
