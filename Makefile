@@ -54,8 +54,8 @@ test: binaries ## Every test: unit, strategy, operator, chart
 	@$(BIN)/python -m tests.kube monitoring
 	@$(BIN)/pytest -n 3 --dist worksteal tests/unit tests/monitoring tests/strategy tests/test_ops_integration.py tests/operator tests/chart
 
-e2e: binaries ## The same story as a user has it: images, Helm, a real kubelet. As root on Linux: make e2e [REPORT=e2e.json]
-	@$(BIN)/pytest tests/e2e $(if $(REPORT),--e2e-report $(REPORT))
+e2e: binaries ## As a user has it: images, Helm, a real kubelet. With Docker, or as root: make e2e [CLUSTER=kind|node] [REPORT=e2e.json]
+	@$(BIN)/pytest tests/e2e $(if $(CLUSTER),--e2e-cluster $(CLUSTER)) $(if $(REPORT),--e2e-report $(REPORT))
 
 chaos: binaries ## Break everything for a while, then audit: make chaos MINUTES=30 [SEED=7] [REPORT=chaos.json]
 	@$(BIN)/python -m tests.chaos --minutes $(MINUTES) $(if $(SEED),--seed $(SEED)) $(if $(REPORT),--report $(REPORT))

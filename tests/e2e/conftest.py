@@ -1,4 +1,4 @@
-"""Fixtures of the end-to-end tier: one real node for the whole run, and a report of the times."""
+"""Fixtures of the end-to-end tier: one real cluster for the whole run, and a report of the times."""
 
 import contextlib
 import time
@@ -9,20 +9,31 @@ import pytest
 
 from tests.e2e.report import Report
 from tests.images import Images, build
+from tests.images.errors import ImagesUnavailable
+from tests.kube import docker, kind
 from tests.kube.errors import ClusterUnavailable
 from tests.kube.fixtures import speaker
 from tests.kube.node import Node, policies, prepare
 from tests.kube.progress import Say
+from tests.kube.real import RealCluster
 
-UNAVAILABLE = pytest.StashKey[str]()
+KINDS = ("kind", "node")
+NODE_UNAVAILABLE, KIND_UNAVAILABLE = pytest.StashKey[str](), pytest.StashKey[str]()
+"""Why there can be none."""
 REPORT = pytest.StashKey[Report]()
 FAILED = pytest.StashKey[str]()
 """Of a story's module: its first step that failed."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """`--e2e-report FILE`: write the times as JSON, too."""
+    """`--e2e-report FILE`: write the times as JSON, too. `--e2e-cluster`: where the story plays."""
     parser.addoption("--e2e-report", type=Path, metavar="FILE", help="write the times of the end-to-end run as JSON")
+    parser.addoption(
+        "--e2e-cluster",
+        choices=KINDS,
+        default="kind" if docker.version() else "node",
+        help="kind's, the default where Docker runs, or a node in namespaces of this machine (root on Linux)",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -33,18 +44,28 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Have programs and packages ready before the first test: a build takes longer than a test may."""
-    config = session.config
+    config, wanted = session.config, {name for item in session.items for name in getattr(item, "fixturenames", ())}
     if config.option.collectonly or not session.items:
         return
-    began = time.monotonic()
-    try:
-        prepare(speaker(config))
-    except ClusterUnavailable as reason:
-        config.stash[UNAVAILABLE] = str(reason)
-    else:
-        with contextlib.suppress(ClusterUnavailable):  # what needs it is skipped, with the reason
-            policies.prepare(speaker(config))
+    began, say = time.monotonic(), speaker(config)
+    with_kind = config.option.e2e_cluster == "kind"
+    if with_kind and "cluster" in wanted:
+        with _noted(config, KIND_UNAVAILABLE):
+            kind.prepare(say)
+    if "node_possible" in wanted or not with_kind:
+        with _noted(config, NODE_UNAVAILABLE):
+            prepare(say)
+            with contextlib.suppress(ClusterUnavailable):  # what needs it is skipped, with the reason
+                policies.prepare(say)
     config.stash[REPORT].preparation["programs and packages"] = time.monotonic() - began
+
+
+@contextlib.contextmanager
+def _noted(config: pytest.Config, key: pytest.StashKey[str]) -> Generator[None]:
+    try:
+        yield
+    except ClusterUnavailable as reason:
+        config.stash[key] = str(reason)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -81,9 +102,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 
 @pytest.fixture(scope="session")
-def possible(request: pytest.FixtureRequest) -> None:
+def node_possible(request: pytest.FixtureRequest) -> None:
     """Skip, with the reason, where there can be no node."""
-    reason = request.config.stash.get(UNAVAILABLE, None)
+    reason = request.config.stash.get(NODE_UNAVAILABLE, None)
     if reason:
         pytest.skip(reason)
 
@@ -101,17 +122,34 @@ def report(request: pytest.FixtureRequest) -> Report:
 
 
 @pytest.fixture(scope="session")
-def node(possible: None, say: Say, report: Report) -> Iterator[Node]:
+def node(node_possible: None, say: Say, report: Report) -> Iterator[Node]:
     """One node for all tests of the run."""
     with Node(say=say) as started:
-        report.add_node(started.timings)
+        report.add_cluster("node", started)
         yield started
 
 
 @pytest.fixture(scope="session")
-def images(possible: None, say: Say, report: Report) -> Images:
+def cluster(request: pytest.FixtureRequest, say: Say, report: Report) -> Iterator[RealCluster]:
+    """Where the story plays: kind's, or the same node."""
+    if request.config.option.e2e_cluster == "node":
+        yield request.getfixturevalue("node")
+        return
+    reason = request.config.stash.get(KIND_UNAVAILABLE, None)
+    if reason:
+        pytest.skip(f"{reason} (`--e2e-cluster=node` takes another way)")
+    with kind.Kind(say=say) as started:
+        report.add_cluster("kind", started)
+        yield started
+
+
+@pytest.fixture(scope="session")
+def images(say: Say, report: Report) -> Images:
     """Archives of both images, built from our Dockerfiles."""
     began = time.monotonic()
-    built = build(say)
+    try:
+        built = build(say)
+    except ImagesUnavailable as reason:
+        pytest.skip(str(reason))
     report.preparation["images built, or from the cache"] = time.monotonic() - began
     return built

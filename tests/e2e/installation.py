@@ -1,4 +1,4 @@
-"""The operator on a real node, installed with Helm as a user does it, and its grids."""
+"""The operator on a real cluster, installed with Helm as a user does it, and its grids."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from hedgegrid_api import __version__
 from tests.kube import KubectlFailed, wait_until
 from tests.kube.access import CHECKOUT
 from tests.kube.helm import Helm
-from tests.kube.node import Node
+from tests.kube.real import RealCluster
 from tests.operator.grid_parts import POSITIONS_STAY, Grid, merged
 
 type Json = dict[str, Any]
@@ -36,9 +36,9 @@ SLOW = 150.0
 
 @dataclass(frozen=True)
 class Installed:
-    """One release on one node."""
+    """One release on one cluster."""
 
-    node: Node
+    cluster: RealCluster
     run_helm: Helm
 
     def helm(self, *arguments: str, timeout: float = 2 * SLOW) -> str:
@@ -47,25 +47,25 @@ class Installed:
 
     def make_namespace(self, name: str) -> None:
         """A namespace in which Pod Security `restricted` is enforced, as a platform engineer makes it."""
-        self.node.kubectl("create", "namespace", name)
-        self.node.kubectl("label", "namespace", name, *(f"{key}={value}" for key, value in RESTRICTED.items()))
+        self.cluster.kubectl("create", "namespace", name)
+        self.cluster.kubectl("label", "namespace", name, *(f"{key}={value}" for key, value in RESTRICTED.items()))
 
     def operators(self) -> list[Json]:
         """The pods of its Deployment that aren't on their way out."""
         labels = {"app.kubernetes.io/name": "hedgegrid-operator", "app.kubernetes.io/instance": RELEASE}
-        return [pod for pod in self.node.api.list("v1", "Pod", SYSTEM, labels) if _lasts(pod)]
+        return [pod for pod in self.cluster.api.list("v1", "Pod", SYSTEM, labels) if _lasts(pod)]
 
-    def apply_grid(self, name: str, namespace: str, **spec: Any) -> Grid[Node]:
+    def apply_grid(self, name: str, namespace: str, **spec: Any) -> Grid[RealCluster]:
         """`kubectl apply` of the example, on an account of its own, with the memory that it asks for as its limit."""
         manifest: Json = yaml.safe_load(EXAMPLE.read_text())
         manifest["metadata"] = {"name": name, "namespace": namespace}
         resources = {"requests": REQUESTS, "limits": {"memory": REQUESTS["memory"]}}
         own = {"account": {"name": f"{namespace}-{name}"}, "pod": {"resources": resources}}
         manifest["spec"] = merged(merged(manifest["spec"], own), spec)
-        self.node.kubectl("apply", "-f", "-", stdin=yaml.safe_dump(manifest))
-        made = self.node.api.get("hedgegrid.io/v1alpha1", "HedgeGrid", name, namespace)
+        self.cluster.kubectl("apply", "-f", "-", stdin=yaml.safe_dump(manifest))
+        made = self.cluster.api.get("hedgegrid.io/v1alpha1", "HedgeGrid", name, namespace)
         assert made is not None
-        return Grid(self.node, namespace, name, made["metadata"]["uid"])
+        return Grid(self.cluster, namespace, name, made["metadata"]["uid"])
 
 
 def _lasts(pod: Json) -> bool:
@@ -73,7 +73,7 @@ def _lasts(pod: Json) -> bool:
     return owners == ["ReplicaSet"] and "deletionTimestamp" not in pod["metadata"]
 
 
-def pod_of(grid: Grid[Node]) -> Json:
+def pod_of(grid: Grid[RealCluster]) -> Json:
     """The grid's pod; raises LookupError where there is none."""
     found = grid.cluster.api.get("v1", "Pod", f"{grid.child}-0", grid.namespace)
     if found is None:
@@ -81,7 +81,7 @@ def pod_of(grid: Grid[Node]) -> Json:
     return found
 
 
-def pod_uid(grid: Grid[Node]) -> str | None:
+def pod_uid(grid: Grid[RealCluster]) -> str | None:
     """The uid of the grid's pod, None where there is none."""
     found = grid.cluster.api.get("v1", "Pod", f"{grid.child}-0", grid.namespace)
     return found["metadata"]["uid"] if found else None
@@ -92,7 +92,7 @@ def restarts(pod: Json) -> int:
     return int(pod["status"]["containerStatuses"][0]["restartCount"])
 
 
-def another_pod(grid: Grid[Node], before: str | None) -> Json:
+def another_pod(grid: Grid[RealCluster], before: str | None) -> Json:
     """The next pod, once it holds the newest document."""
     uid = wait_until(lambda: (found := pod_uid(grid)) != before and found, SLOW, "another pod", every=0.2)
     grid.wait(
@@ -103,7 +103,7 @@ def another_pod(grid: Grid[Node], before: str | None) -> Json:
     return pod_of(grid)
 
 
-def trades(grid: Grid[Node]) -> None:
+def trades(grid: Grid[RealCluster]) -> None:
     """Return when it trades, has a position on both legs, and exits for both."""
     grid.wait_condition("Ready", "Trading", timeout=SLOW)
     grid.wait_positions()
@@ -111,13 +111,13 @@ def trades(grid: Grid[Node]) -> None:
     wait_until(lambda: len({o.leg for o in grid.venue().open_orders if o.side is o.leg.closing}) == 2, SLOW, closing)
 
 
-def is_flat(grid: Grid[Node], timeout: float = SLOW) -> None:
+def is_flat(grid: Grid[RealCluster], timeout: float = SLOW) -> None:
     """Return when the status says Flat; the venue says it, too."""
     grid.wait_phase("Flat", timeout)
     assert grid.venue().flat
 
 
-def market_moves(grid: Grid[Node], seconds: float) -> None:
+def market_moves(grid: Grid[RealCluster], seconds: float) -> None:
     """Return when so much time has passed on the grid's market."""
     start = grid.venue().ts
     wait_until(lambda: grid.venue().ts > start + seconds * 1e9, SLOW, "the market to move on")

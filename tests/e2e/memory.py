@@ -1,38 +1,24 @@
 """A container that runs out of memory at a moment of the test's choosing."""
 
-import subprocess
-import sys
-from pathlib import Path
-
-from tests.kube.node import Node, cgroups
+from tests.kube.real import RealCluster
 
 EAT_SECONDS = 60
-LIMIT_FILES = ("memory.limit_in_bytes", "memory.max")
-
-# Joins the container's group and fills it. The kernel ends whom the score makes the easiest to do without, and that is
-# the container's own program: the kubelet has raised its score.
-_EATER = """
-import os, sys
-open(sys.argv[1], "w").write(str(os.getpid()))
-kept = bytearray()
-for _ in range(int(sys.argv[2]) >> 20):
-    kept += bytes([1]) * (1 << 20)
-"""
+# Joins the container's group and fills it. The kernel ends whom the score makes the easiest to do without, which is the
+# container's own program: the kubelet has raised its score. What is left then ends in the same way, or with the group.
+_EAT = "echo 0 > {group}/cgroup.procs && exec tail /dev/zero"
 
 
-def container_cgroup(node: Node, container_id: str) -> Path:
-    """The folder of a running container, by the containerID of its status, where its memory is limited."""
+def container_cgroup(cluster: RealCluster, container_id: str) -> str:
+    """The folder on the node of a running container, by the containerID of its status, where its memory is limited."""
     name = container_id.rpartition("/")[2]
-    for hierarchy in (cgroups.ROOT / "memory", cgroups.ROOT):
-        found = next((hierarchy / node.folder.name).glob(f"**/{name}"), None)
-        if found:
-            return found
-    raise LookupError(f"no cgroup of container {container_id} below {node.folder.name}")
+    found = cluster.run("find", "/sys/fs/cgroup", "-type", "d", "-name", f"*{name}*").stdout.decode().split()
+    # Version 1 has one for each controller, version 2 one for all.
+    groups = [folder for folder in found if "/memory/" in folder] or found
+    if not groups:
+        raise LookupError(f"no cgroup of container {container_id} on {cluster.name}")
+    return min(groups, key=len)
 
 
-def exhaust(group: Path) -> None:
+def exhaust(cluster: RealCluster, group: str) -> None:
     """Use up the memory of a group until its limit has been hit; returns when the eater has ended, too."""
-    limit = next((group / file).read_text() for file in LIMIT_FILES if (group / file).exists())
-    eater = [sys.executable, "-c", _EATER, str(group / "cgroup.procs"), limit]
-    # However it ends: it stops at the limit, or is killed there itself.
-    subprocess.run(eater, timeout=EAT_SECONDS, check=False)
+    cluster.run("sh", "-c", _EAT.format(group=group), timeout=EAT_SECONDS, check=False)

@@ -1,10 +1,11 @@
-"""The times of an end-to-end run: of the node, of each step, of the whole."""
+"""The times of an end-to-end run: of the cluster's start, of each step, of the whole."""
 
 import json
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from tests.kube.real import RealCluster
 
 
 @dataclass
@@ -19,9 +20,10 @@ class Report:
     figures: dict[str, str] = field(default_factory=dict)
     """What was measured on the way, with its unit."""
 
-    def add_node(self, timings: Mapping[str, float]) -> None:
-        """Stages of the node's start, each from the start."""
-        self.preparation |= {f"node: {stage}": seconds for stage, seconds in timings.items()}
+    def add_cluster(self, name: str, cluster: RealCluster) -> None:
+        """Its version, and the stages of its start, each from the start."""
+        self.figures[f"{name}, Kubernetes"] = cluster.version
+        self.preparation |= {f"{name}: {stage}": seconds for stage, seconds in cluster.timings.items()}
 
     def lines(self) -> list[str]:
         """A table."""

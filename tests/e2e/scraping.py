@@ -1,44 +1,70 @@
-"""A real Prometheus beside the pods, inside the node."""
+"""A real Prometheus that scrapes what `kubectl port-forward` leads to."""
 
 import json
+import subprocess
 from collections.abc import Sequence
-from typing import Any
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
 
 import yaml
 
 from tests.kube import scraping
+from tests.kube.children import die_with_parent
 from tests.kube.debian import program
-from tests.kube.node import Node
-from tests.kube.node.inside import Daemon
+from tests.kube.network import free_ports
 
 type Json = dict[str, Any]
 
-ADDRESS = "127.0.0.1:9091"
+HOST = "127.0.0.1"
 
 
 class Prometheus:
-    """Debian's Prometheus in the node's namespaces, where pods can be reached; ends with the node.
+    """Debian's, with its files in `folder`: `with Prometheus(folder, targets) as prometheus:`.
 
     Raises PackageUnavailable where there is none.
     """
 
-    def __init__(self, node: Node, targets: Sequence[Json]) -> None:
-        self._node = node
+    def __init__(self, folder: Path, targets: Sequence[Json]) -> None:
         self._promtool = str(program("promtool", "prometheus"))
-        folder = node.folder / "prometheus"
-        folder.mkdir()
-        listed = folder / "targets.json"
-        listed.write_text(json.dumps(targets))
-        config = folder / "prometheus.yml"
+        self._program = str(program("prometheus", "prometheus"))
+        self._folder = folder
+        self._targets = targets
+        self._address = f"{HOST}:{free_ports(HOST, 1)[0]}"
+
+    def __enter__(self) -> Self:
+        self._folder.mkdir()
+        listed, config = self._folder / "targets.json", self._folder / "prometheus.yml"
+        listed.write_text(json.dumps(self._targets))
         config.write_text(yaml.safe_dump(scraping.config(listed)))
-        flags = [f"--config.file={config}", f"--storage.tsdb.path={folder / 'data'}", f"--web.listen-address={ADDRESS}"]
-        self.daemon: Daemon = node.inside.start("prometheus", [str(program("prometheus", "prometheus")), *flags])
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(
+                [
+                    *(self._program, f"--config.file={config}", f"--storage.tsdb.path={self._folder / 'data'}"),
+                    f"--web.listen-address={self._address}",
+                ],
+                stdout=log,
+                stderr=log,
+                preexec_fn=die_with_parent,  # noqa: PLW1509 - a single system call, safe beside threads
+            )
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._process.kill()
+        self._process.wait()
 
     def query(self, expression: str) -> dict[str, float]:
         """Values of an instant query by the series' pod; empty while Prometheus isn't there or knows none."""
-        asked = [self._promtool, "query", "instant", "--format=json", f"http://{ADDRESS}", expression]
-        done = self._node.inside.run(*asked, check=False)
+        asked = [self._promtool, "query", "instant", "--format=json", f"http://{self._address}", expression]
+        done = subprocess.run(asked, capture_output=True, timeout=60, check=False)
         if done.returncode != 0:
-            self.daemon.check()
+            if self._process.poll() is not None:
+                raise RuntimeError(f"Prometheus has ended; its last words:\n{self._log.read_text()[-3000:]}")
             return {}
         return {sample["metric"].get("pod", ""): float(sample["value"][1]) for sample in json.loads(done.stdout)}
+
+    @property
+    def _log(self) -> Path:
+        return self._folder / "log"

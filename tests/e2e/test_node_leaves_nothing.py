@@ -95,7 +95,7 @@ def _around() -> dict[str, object]:
     }
 
 
-@pytest.mark.usefixtures("possible")
+@pytest.mark.usefixtures("node_possible")
 def test_a_node_that_is_stopped_leaves_the_machine_as_it_was() -> None:
     before = _around()
     with Node(volumes=1, say=lambda _: None) as node:
@@ -109,7 +109,7 @@ def test_a_node_that_is_stopped_leaves_the_machine_as_it_was() -> None:
     assert _around() == before
 
 
-@pytest.mark.usefixtures("possible")
+@pytest.mark.usefixtures("node_possible")
 @pytest.mark.parametrize(
     "end",
     [

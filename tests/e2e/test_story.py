@@ -38,9 +38,10 @@ from tests.e2e.report import Report
 from tests.e2e.scraping import Prometheus
 from tests.images import Images
 from tests.kube import scraping, wait_until
+from tests.kube.debian import PackageUnavailable
 from tests.kube.helm import Helm, HelmFailed, find_helm
-from tests.kube.node import Node
 from tests.kube.progress import Say
+from tests.kube.real import RealCluster
 from tests.operator.grid_parts import Grid, kill_of, moment
 from tests.operator.rollout_parts import Exits
 
@@ -56,33 +57,33 @@ class World:
     """What one step leaves for the next."""
 
     installed: Installed
-    grids: dict[str, Grid[Node]] = field(default_factory=dict[str, Grid[Node]])
+    grids: dict[str, Grid[RealCluster]] = field(default_factory=dict[str, Grid[RealCluster]])
 
     @property
-    def node(self) -> Node:
-        return self.installed.node
+    def cluster(self) -> RealCluster:
+        return self.installed.cluster
 
     @property
-    def btc(self) -> Grid[Node]:
+    def btc(self) -> Grid[RealCluster]:
         """The example."""
         return self.grids["btc"]
 
     @property
-    def steady(self) -> Grid[Node]:
+    def steady(self) -> Grid[RealCluster]:
         """The same, but its positions stay once they are there."""
         return self.grids["steady"]
 
 
 @pytest.fixture(scope="module")
-def world(node: Node, images: Images, say: Say, report: Report) -> World:
+def world(cluster: RealCluster, images: Images, say: Say, report: Report) -> World:
     """Both images on the node, each under two tags; nothing installed yet."""
     began = monotonic()
     for archive in (images.operator, images.strategy):
-        node.load(archive)
+        cluster.load(archive)
     for name in (OPERATOR_IMAGE, STRATEGY_IMAGE):
-        node.tag(name, f"{name.rpartition(':')[0]}:{NEXT}")
+        cluster.tag(name, f"{name.rpartition(':')[0]}:{NEXT}")
     report.preparation["images loaded"] = monotonic() - began
-    return World(Installed(node, Helm(find_helm(say), node.folder / "helm", node.kubeconfig)))
+    return World(Installed(cluster, Helm(find_helm(say), cluster.folder / "helm", cluster.kubeconfig)))
 
 
 def test_helm_installs_two_operators_of_which_one_leads(world: World) -> None:
@@ -92,7 +93,7 @@ def test_helm_installs_two_operators_of_which_one_leads(world: World) -> None:
     assert "STATUS: deployed" in told
     operators = world.installed.operators()
     assert len(operators) == 2
-    lease = world.node.api.wait(
+    lease = world.cluster.api.wait(
         "coordination.k8s.io/v1", "Lease", RELEASE, SYSTEM, lambda found: found["spec"].get("holderIdentity"), SLOW
     )
     assert lease["spec"]["holderIdentity"].startswith(tuple(pod["metadata"]["name"] for pod in operators))
@@ -101,7 +102,7 @@ def test_helm_installs_two_operators_of_which_one_leads(world: World) -> None:
 def test_an_applied_grid_trades_within_its_requests(world: World, report: Report) -> None:
     grid = world.grids["btc"] = world.installed.apply_grid("btc", HOME)
     trades(grid)
-    assert world.node.kubectl("get", "hg", "btc", f"--namespace={HOME}").count("True") == 1
+    assert world.cluster.kubectl("get", "hg", "btc", f"--namespace={HOME}").count("True") == 1
     pod = pod_of(grid)
     assert pod["spec"]["containers"][0]["resources"]["requests"] == REQUESTS
     # Two samples of the kubelet's: by then the start is over.
@@ -113,9 +114,9 @@ def test_an_applied_grid_trades_within_its_requests(world: World, report: Report
     assert restarts(pod_of(grid)) == 0
 
 
-def _usage(world: World, grid: Grid[Node]) -> dict[str, float] | None:
+def _usage(world: World, grid: Grid[RealCluster]) -> dict[str, float] | None:
     """What the pod uses by the kubelet: cores, and bytes that count against its limit; None while it isn't settled."""
-    summary = world.node.api.request("GET", f"/api/v1/nodes/{world.node.name}/proxy/stats/summary")
+    summary = world.cluster.api.request("GET", f"/api/v1/nodes/{world.cluster.name}/proxy/stats/summary")
     pods = [pod for pod in summary["pods"] if pod["podRef"]["name"] == f"{grid.child}-0"]
     if not pods or "usageNanoCores" not in pods[0].get("cpu", {}):
         return None
@@ -126,7 +127,7 @@ def _usage(world: World, grid: Grid[Node]) -> dict[str, float] | None:
 
 
 def test_logs_exec_and_port_forward_work_as_a_user_tries_them(world: World) -> None:
-    grid, kubectl = world.btc, world.node.kubectl
+    grid, kubectl = world.btc, world.cluster.kubectl
     lines = kubectl("logs", f"{grid.child}-0", f"--namespace={HOME}").splitlines()
     assert lines
     assert all(isinstance(json.loads(line), dict) for line in lines)
@@ -134,7 +135,7 @@ def test_logs_exec_and_port_forward_work_as_a_user_tries_them(world: World) -> N
     assert version.startswith("Python 3.13")
     user = kubectl("exec", f"{grid.child}-0", f"--namespace={HOME}", "--", "id", "-u")
     assert user.strip() == "10001"
-    with port_forward(world.node, HOME, f"service/{grid.child}", 8080) as port:
+    with port_forward(world.cluster, HOME, f"service/{grid.child}", 8080) as port:
         connection = pod_api.Connection(
             "127.0.0.1", f"{grid.child}.{HOME}.svc", pod_api.trusting(grid.authorities()), 10, port
         )
@@ -142,7 +143,7 @@ def test_logs_exec_and_port_forward_work_as_a_user_tries_them(world: World) -> N
     assert status == 200
     assert answer["running"] is True
     with (
-        port_forward(world.node, HOME, f"pod/{grid.child}-0", 9090) as port,
+        port_forward(world.cluster, HOME, f"pod/{grid.child}-0", 9090) as port,
         urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answered,
     ):
         assert b"hedgegrid_open_orders" in answered.read()
@@ -150,13 +151,17 @@ def test_logs_exec_and_port_forward_work_as_a_user_tries_them(world: World) -> N
 
 def test_a_prometheus_scrapes_what_the_venue_shows(world: World) -> None:
     grid, pod = world.btc, f"{world.btc.child}-0"
-    target = scraping.of_pod(pod_of(grid)["status"]["podIP"], HOME, grid.name)
-    prometheus = Prometheus(world.node, [target])
-    wait_until(lambda: prometheus.query("up").get(pod) == 1, SLOW, "the pod to be up in Prometheus", every=0.5)
-    for leg in grid.venue().positions:
-        name = f"hedgegrid_{leg.value.lower()}_inventory_usdt"
-        wait_until(lambda name=name: prometheus.query(name).get(pod, 0) > 0, SLOW, name, every=0.5)
-    prometheus.daemon.kill()
+    with port_forward(world.cluster, HOME, f"pod/{pod}", scraping.PORT) as port:
+        target = scraping.of_pod("127.0.0.1", HOME, grid.name, port)
+        try:
+            found = Prometheus(world.cluster.folder / "prometheus", [target])
+        except PackageUnavailable as reason:
+            pytest.skip(str(reason))
+        with found as prometheus:
+            wait_until(lambda: prometheus.query("up").get(pod) == 1, SLOW, "the pod to be up in Prometheus", every=0.5)
+            for leg in grid.venue().positions:
+                name = f"hedgegrid_{leg.value.lower()}_inventory_usdt"
+                wait_until(lambda name=name: prometheus.query(name).get(pod, 0) > 0, SLOW, name, every=0.5)
 
 
 def test_a_throttle_halves_the_entries_of_the_running_pod(world: World) -> None:
@@ -170,15 +175,15 @@ def test_a_throttle_halves_the_entries_of_the_running_pod(world: World) -> None:
     assert pod_uid(grid) == before
 
 
-def _largest_entry(grid: Grid[Node]) -> Decimal:
+def _largest_entry(grid: Grid[RealCluster]) -> Decimal:
     resting = [order.quantity for order in grid.venue().open_orders if order.side is order.leg.opening]
     return max(resting, default=Decimal(0))
 
 
-def _patch(world: World, grid: Grid[Node], **spec: Any) -> None:
+def _patch(world: World, grid: Grid[RealCluster], **spec: Any) -> None:
     """`kubectl patch`."""
     change = f"--patch={json.dumps({'spec': spec})}"
-    world.node.kubectl("patch", "hg", grid.name, f"--namespace={grid.namespace}", "--type=merge", change)
+    world.cluster.kubectl("patch", "hg", grid.name, f"--namespace={grid.namespace}", "--type=merge", change)
 
 
 def test_a_kill_is_flat_and_a_release_trades_again(world: World, report: Report) -> None:
@@ -212,14 +217,14 @@ def test_a_drain_is_refused_while_a_grid_that_waits_for_flat_has_a_position(worl
     grid, before = world.steady, pod_uid(world.steady)
     said = refused(lambda: _drain(world, grid, seconds=8))
     assert "disruption budget" in said
-    world.node.kubectl("uncordon", world.node.name)
+    world.cluster.kubectl("uncordon", world.cluster.name)
     assert pod_uid(grid) == before
 
 
-def _drain(world: World, grid: Grid[Node], seconds: float = SLOW) -> str:
+def _drain(world: World, grid: Grid[RealCluster], seconds: float = SLOW) -> str:
     """`kubectl drain`, of this grid's pod only: two operators can't leave the only node, and their budget says so."""
-    return world.node.kubectl(
-        *("drain", world.node.name, f"--pod-selector=hedgegrid.io/uid={grid.uid}", "--ignore-daemonsets"),
+    return world.cluster.kubectl(
+        *("drain", world.cluster.name, f"--pod-selector=hedgegrid.io/uid={grid.uid}", "--ignore-daemonsets"),
         *("--delete-emptydir-data", f"--timeout={seconds:.0f}s"),
         timeout=seconds + 60,
     )
@@ -227,9 +232,9 @@ def _drain(world: World, grid: Grid[Node], seconds: float = SLOW) -> str:
 
 def test_f28_a_drain_passes_with_immediate_and_the_volume_comes_back_with_the_book(world: World) -> None:
     grid, before = world.steady, pod_uid(world.steady)
-    folder = world.node.claim_folder(HOME, f"data-{grid.child}-0")
+    folder = world.cluster.claim_folder(HOME, f"data-{grid.child}-0")
     _patch(world, grid, update={"strategy": "Immediate"})
-    api = world.node.api
+    api = world.cluster.api
     api.wait("policy/v1", "PodDisruptionBudget", grid.child, HOME, _allows, SLOW)
     exits = Exits(grid)
     assert "evicted" in _drain(world, grid)
@@ -237,11 +242,11 @@ def test_f28_a_drain_passes_with_immediate_and_the_volume_comes_back_with_the_bo
     wait_until(lambda: pod_uid(grid) not in {None, before}, SLOW, "the next pod", every=0.2)
     assert pod_of(grid)["status"]["phase"] == "Pending"
     exits.were_kept()
-    world.node.kubectl("uncordon", world.node.name)
+    world.cluster.kubectl("uncordon", world.cluster.name)
     another_pod(grid, before)
     trades(grid)
     exits.were_kept()
-    assert world.node.claim_folder(HOME, f"data-{grid.child}-0") == folder
+    assert world.cluster.claim_folder(HOME, f"data-{grid.child}-0") == folder
 
 
 def _allows(budget: dict[str, dict[str, int]]) -> bool:
@@ -251,7 +256,7 @@ def _allows(budget: dict[str, dict[str, int]]) -> bool:
 def test_a_pod_that_ran_out_of_memory_comes_back_with_its_exits(world: World) -> None:
     grid, exits, before = world.steady, Exits(world.steady), pod_of(world.steady)
     boot = (grid.get() or {})["status"]["control"]["bootID"]
-    exhaust(container_cgroup(world.node, before["status"]["containerStatuses"][0]["containerID"]))
+    exhaust(world.cluster, container_cgroup(world.cluster, before["status"]["containerStatuses"][0]["containerID"]))
     grid.wait(lambda seen: seen["control"].get("bootID") not in {None, boot}, "another start of the pod", timeout=SLOW)
     pod = pod_of(grid)
     assert pod["metadata"]["uid"] == before["metadata"]["uid"]
@@ -278,7 +283,7 @@ def test_f46_a_kill_stays_requested_while_the_image_does_not_exist(world: World)
 
 
 def test_f48_a_kill_works_with_the_operators_gone_for_good(world: World) -> None:
-    grid, kubectl = world.steady, world.node.kubectl
+    grid, kubectl = world.steady, world.cluster.kubectl
     kubectl("scale", "deployment", RELEASE, f"--namespace={SYSTEM}", "--replicas=0")
     wait_until(lambda: not world.installed.operators(), SLOW, "the operators to go", every=0.2)
     kubectl("wait", "pod", f"--namespace={SYSTEM}", "--for=delete", "--all", f"--timeout={SLOW:.0f}s", timeout=2 * SLOW)
@@ -316,23 +321,23 @@ def test_helm_refuses_to_uninstall_while_there_is_a_grid(world: World) -> None:
 
 
 def test_a_deleted_grid_is_flat_before_it_goes(world: World) -> None:
-    claims = world.node.kubectl("get", "pvc", f"--namespace={HOME}", "--output=name")
+    claims = world.cluster.kubectl("get", "pvc", f"--namespace={HOME}", "--output=name")
     for grid in (world.btc, world.steady):
         trades(grid)
         name, namespace = grid.name, f"--namespace={HOME}"
-        world.node.kubectl("delete", "hg", name, namespace, f"--timeout={SLOW:.0f}s", timeout=SLOW + 30)
+        world.cluster.kubectl("delete", "hg", name, namespace, f"--timeout={SLOW:.0f}s", timeout=SLOW + 30)
         assert grid.venue().flat
         assert grid.all_children() == []
-    assert world.node.kubectl("get", "pvc", f"--namespace={HOME}", "--output=name") == claims
+    assert world.cluster.kubectl("get", "pvc", f"--namespace={HOME}", "--output=name") == claims
 
 
 def test_a_deleted_namespace_takes_its_grid_flat(world: World) -> None:
     world.installed.make_namespace(OTHER)
     grid = world.installed.apply_grid("btc", OTHER, **STEADY)
     trades(grid)
-    folder = world.node.claim_folder(OTHER, f"data-{grid.child}-0")
+    folder = world.cluster.claim_folder(OTHER, f"data-{grid.child}-0")
     assert folder is not None
-    world.node.kubectl("delete", "namespace", OTHER, f"--timeout={2 * SLOW:.0f}s", timeout=2 * SLOW + 30)
+    world.cluster.kubectl("delete", "namespace", OTHER, f"--timeout={2 * SLOW:.0f}s", timeout=2 * SLOW + 30)
     with Audit(folder / f"{grid.uid}.venue.sqlite") as audit:
         assert audit.snapshot().flat
 
@@ -340,9 +345,9 @@ def test_a_deleted_namespace_takes_its_grid_flat(world: World) -> None:
 def test_after_the_uninstall_only_the_definition_and_what_it_kept_is_there(world: World) -> None:
     world.installed.helm("uninstall", RELEASE, "--wait", f"--timeout={SLOW:.0f}s")
     wait_until(lambda: not world.installed.operators(), SLOW, "the operators to go", every=0.2)
-    api = world.node.api
+    api = world.cluster.api
     assert api.get("apiextensions.k8s.io/v1", "CustomResourceDefinition", "hedgegrids.hedgegrid.io")
-    left = world.node.kubectl(
+    left = world.cluster.kubectl(
         "get", "clusterrole,clusterrolebinding", f"--selector=app.kubernetes.io/instance={RELEASE}", "--output=name"
     )
     assert left == ""

@@ -1,7 +1,6 @@
 """What an image is built with: Docker where its daemon answers, else buildah as root on Linux."""
 
 import os
-import shutil
 import sys
 import tempfile
 from collections.abc import Generator
@@ -14,6 +13,7 @@ from hedgegrid_api import __version__
 from tests.images import base, debian, steps
 from tests.images.errors import ImagesUnavailable
 from tests.images.recipes import EPOCH_VARIABLE, Recipe
+from tests.kube import docker
 from tests.kube.progress import Say
 
 REMEDY = "Start Docker, or run as root on Debian or another Linux with buildah and mmdebstrap."
@@ -39,7 +39,7 @@ class Builder(Protocol):
 
 def find_builder(storage: Path) -> Builder:
     """The builder of this machine. Raises ImagesUnavailable."""
-    if shutil.which("docker") and steps.answer(["docker", "version", "--format", "{{.Server.Version}}"]):
+    if docker.version():
         return Docker()
     if sys.platform != "linux" or os.geteuid() != 0:
         raise ImagesUnavailable(f"no Docker daemon answers, and buildah needs root on Linux. {REMEDY}")

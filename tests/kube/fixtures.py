@@ -76,9 +76,11 @@ def namespace(cluster: Cluster) -> Iterator[str]:
 def speaker(config: pytest.Config) -> Say:
     """Prints a line to the terminal, whatever is being captured."""
     reporter = config.pluginmanager.getplugin("terminalreporter")
+    capture = config.pluginmanager.getplugin("capturemanager")
 
     def say(line: str) -> None:
         if reporter:
-            reporter.write_line(line)
+            with capture.global_and_fixture_disabled() if capture else contextlib.nullcontext():
+                reporter.write_line(line)
 
     return say

@@ -24,8 +24,8 @@ def config(targets: Path) -> Json:
     return {"global": {"scrape_interval": interval, "evaluation_interval": interval}, "scrape_configs": [job]}
 
 
-def of_pod(address: str, namespace: str, grid: str) -> Json:
-    """A grid's pod."""
+def of_pod(address: str, namespace: str, grid: str, port: int = PORT) -> Json:
+    """A grid's pod, which answers at the address."""
     labels = {
         "job": "hedgegrid",
         "namespace": namespace,
@@ -36,7 +36,7 @@ def of_pod(address: str, namespace: str, grid: str) -> Json:
         "container": "strategy",
         "endpoint": "metrics",
     }
-    return {"targets": [f"{address}:{PORT}"], "labels": labels}
+    return {"targets": [f"{address}:{port}"], "labels": labels}
 
 
 def of_operator(address: str, pod: str) -> Json:

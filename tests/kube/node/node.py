@@ -7,26 +7,25 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import urllib3
 
-from tests.kube.access import CHECKOUT, Access
+from tests.kube.access import CHECKOUT
 from tests.kube.binaries import find_binaries
 from tests.kube.errors import ApiError, ClusterUnavailable, HostError
 from tests.kube.node import image, manifests, packages
-from tests.kube.node.addresses import CONTAINERD, DNS_IMAGE, NODE_NAME, PAUSE_IMAGE, VOLUMES
+from tests.kube.node.addresses import DNS_IMAGE, NODE_NAME, PAUSE_IMAGE, VOLUMES
 from tests.kube.node.inside import Daemon, Inside
 from tests.kube.node.plane import Plane, Programs
 from tests.kube.node.programs import find_programs
 from tests.kube.progress import Say, say_to_stderr
+from tests.kube.real import RealCluster
 from tests.kube.waiting import wait_until
 
 READY_SECONDS = 180.0
 """A machine with other work to do may take many times the usual 10 s."""
 STOP_SECONDS = 60.0
-LOAD_SECONDS = 300.0
 NAMESPACES_WITH_ACCOUNT = ("default", "kube-system")
 
 
@@ -41,13 +40,11 @@ def prepare(say: Say = say_to_stderr) -> Programs:
     return Programs(find_binaries(say).folder, find_programs(say))
 
 
-class Node(Access):
+class Node(RealCluster):
     """A whole cluster of one node, in namespaces of its own.
 
     etcd, API server, controllers, scheduler, kubelet, kube-proxy, containerd with runc, CoreDNS. There is no way out of
-    it and no registry: `load` brings images. Pods can't be reached from outside; `kubectl port-forward` can reach them,
-    and so can what `run` and `start` run inside. `volumes` is how many claims can be bound in its life.
-    Whatever ends this process, everything goes away.
+    it. `volumes` is how many claims can be bound in its life. Whatever ends this process, everything goes away.
     """
 
     def __init__(self, *, volumes: int = 24, say: Say = say_to_stderr) -> None:
@@ -55,22 +52,12 @@ class Node(Access):
         self.name = NODE_NAME
         self.server = ""
         self.version = ""
-        self.timings: dict[str, float] = {}
-        """Seconds from the start until a stage was reached."""
+        self.timings = {}
         self._volumes = [f"volume-{number}" for number in range(1, volumes + 1)]
         self._say = say
         self._keeper: subprocess.Popen[str] | None = None
         self._inside: Inside | None = None
         self._plane: Plane | None = None
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
     def start(self) -> None:
         """Return when the node is ready and pods can look up names.
@@ -125,8 +112,12 @@ class Node(Access):
             raise HostError("the node has not been started")
         return self._plane.launch_firewall(program)
 
+    def run(self, *argv: str, timeout: float = 60, check: bool = True) -> subprocess.CompletedProcess[bytes]:
+        """In the node's namespaces, with the machine's own programs."""
+        return self.inside.run(*argv, timeout=timeout, check=check)
+
     def load(self, archive: Path) -> None:
-        """Bring an OCI or Docker archive to the node, under the names that it carries; raises HostError."""
+        """By containerd."""
         self._ctr("images", "import", "--snapshotter=overlayfs", str(archive))
 
     def load_files(
@@ -137,14 +128,6 @@ class Node(Access):
         image.write(archive, name, files, entrypoint, links)
         self.load(archive)
         archive.unlink()
-
-    def tag(self, name: str, other: str) -> None:
-        """Give an image that is there another name, in full: docker.io/library/NAME:TAG; raises HostError."""
-        self._ctr("images", "tag", "--force", name, other)
-
-    def images(self) -> list[str]:
-        """Names of the images that are there."""
-        return self._ctr("images", "list", "--quiet").split()
 
     def claim_folder(self, namespace: str, claim: str) -> Path | None:
         """The folder of a PersistentVolumeClaim as this process sees it, None while it isn't bound."""
@@ -174,7 +157,7 @@ class Node(Access):
         self.version = self.api.request("GET", "/version")["gitVersion"]
         at("API server")
         plane.launch_controllers()
-        self._await(lambda: inside.run(*self._ctr_command("version"), check=False).returncode == 0, "containerd")
+        self._await(lambda: self.run("ctr", "version", check=False).returncode == 0, "containerd")
         self.load_files(PAUSE_IMAGE, {"/pause": programs.node / "pause"}, ["/pause"])
         self.load_files(DNS_IMAGE, {"/coredns": programs.node / "coredns"}, ["/coredns"])
         at("images")
@@ -221,13 +204,6 @@ class Node(Access):
     def _dns_ready(self) -> bool:
         found = self.api.get("apps/v1", "Deployment", "coredns", "kube-system")
         return found is not None and _condition(found, "Available") == "True"
-
-    def _ctr(self, *arguments: str) -> str:
-        return self.inside.run(*self._ctr_command(*arguments), timeout=LOAD_SECONDS).stdout.decode()
-
-    @staticmethod
-    def _ctr_command(*arguments: str) -> list[str]:
-        return ["ctr", f"--address={CONTAINERD}", "--namespace=k8s.io", *arguments]
 
     def _outside(self, path: str) -> Path:
         """The path of a file below the node's /var/lib as this process sees it."""
