@@ -67,8 +67,8 @@ images: $(STAMP) ## Build the two images, as docs/images.md says, and look at wh
 sbom: $(STAMP) ## List what is in the images, into build/sbom
 	@$(BIN)/python -m tests.images sbom build/sbom
 
-audit: $(STAMP) ## Ask for known vulnerabilities of what goes into the images (network)
-	$(BIN)/pip-audit --disable-pip --require-hashes --requirement requirements/operator.txt --requirement requirements/strategy.txt
+audit: $(STAMP) ## Ask for known vulnerabilities of what goes into the images (network): make audit [AUDIT="-s osv"]
+	$(BIN)/pip-audit --strict --disable-pip --require-hashes --requirement requirements/operator.txt --requirement requirements/strategy.txt $(AUDIT)
 
 bench: binaries ## Measure; writes docs/benchmarks.md and docs/benchmarks-fleet.md
 	@$(BIN)/python -m tests.bench
