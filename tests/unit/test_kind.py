@@ -27,7 +27,8 @@ KIND = """#!/bin/sh
 echo "kind $*" >> "$NOTES"
 case "$1" in
 create)
-  echo "Preparing nodes" >&2
+  echo " • Preparing nodes" >&2
+  echo "docker run failed" >&2
   cat "${4#--config=}" >> "$NOTES.config"
   [ -n "$HANG" ] && sleep 100
   exit 1 ;;
@@ -72,7 +73,7 @@ def test_the_program_that_is_named_goes_before_that_in_path(notes: Path, monkeyp
 def test_a_start_that_fails_says_why_and_leaves_nothing(notes: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(IMAGE, "mirror/node:v1")
     said: list[str] = []
-    with pytest.raises(HostError, match=f"ended with 1: Preparing nodes.*{IMAGE}"):
+    with pytest.raises(HostError, match=f"ended with 1: .*docker run failed.*{IMAGE}"):
         Kind(say=said.append).start()
     assert said == ["  kind: Preparing nodes"]
     (created,) = told(notes, "kind create")

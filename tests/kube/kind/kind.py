@@ -26,6 +26,8 @@ TARGET = Target(what=f"kind {VERSION}", source=SOURCE, program="kind", package="
 IMAGE = "HEDGEGRID_KIND_IMAGE"
 """Environment variable with the node image to use: a mirror's, or that of another Kubernetes. Else kind has its own."""
 READY_SECONDS = 300
+BEGINS = "• "
+"""How kind marks a step that it begins."""
 STOP_SECONDS = 120.0
 VOLUMES = "/var/local-path-provisioner"
 """Where kind's provisioner makes the folders of claims, on the node."""
@@ -159,7 +161,8 @@ class Kind(RealCluster):
             assert process.stderr is not None
             for line in filter(None, map(str.strip, process.stderr)):
                 said.append(line)
-                self._say(f"  kind: {line}")
+                if line.startswith(BEGINS):
+                    self._say(f"  kind: {line.removeprefix(BEGINS)}")
         if process.returncode != 0:
             raise HostError(
                 f"kind create cluster ended with {process.returncode}: {'; '.join(said[-15:])}. Where its node image "
