@@ -1,8 +1,12 @@
 """The book's file: what it keeps, who may have it, and what happens when it can't be written."""
 
+import os
 import sqlite3
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -126,6 +130,36 @@ def test_what_can_not_be_written_has_not_happened(tmp_path: Path) -> None:
         rogue.close()
         assert isinstance(at.market("a", LONG, "0.002")[0], OrderAccepted)
         assert [fill.client_order_id for fill in fills(at.price("49000"))] == ["resting"]
+
+
+@contextmanager
+def as_a_stranger(book: Path) -> Generator[None]:
+    """Be somebody who may not write the book, but may make files beside it, as in the volume of a pod."""
+    book.chmod(0o444)
+    if os.geteuid() == 0:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(os.getuid())
+        book.chmod(0o644)
+
+
+def test_a_reader_who_is_somebody_else_leaves_nothing_that_locks_the_venue_out() -> None:
+    with TemporaryDirectory() as folder:
+        Path(folder).chmod(0o777)
+        path = Path(folder) / "book"
+        with desk(path) as at:
+            at.price("50000")
+            at.market("a", LONG, "0.002")
+        left = set(Path(folder).iterdir())
+        with as_a_stranger(path), Audit(path) as audit:
+            assert audit.snapshot().positions[LONG].quantity == D("0.002")
+            assert set(Path(folder).iterdir()) == left
+        with desk(path) as at:
+            at.market("b", LONG, "0.002")
+            with as_a_stranger(path), Audit(path) as audit:
+                assert audit.snapshot().positions[LONG].quantity == D("0.004")
 
 
 def test_a_reader_does_not_disturb_the_venue_and_reads_after_its_end(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """The venue's side of the story, read from the book's file while a process has it, or after it died."""
 
+import os
 import sqlite3
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -45,7 +46,7 @@ class Audit:
 
         Raises sqlite3.OperationalError if there is none, BookFileError if it is of another layout.
         """
-        self._db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
+        self._db = sqlite3.connect(f"{path.absolute().as_uri()}?{_mode(path)}", uri=True, isolation_level=None)
         self._db.row_factory = sqlite3.Row
         (version,) = self._db.execute("pragma user_version").fetchone()
         if version not in (0, schema.SCHEMA_VERSION):  # 0: a venue is about to make it
@@ -119,3 +120,10 @@ class Audit:
             yield
         finally:
             self._db.execute("commit")
+
+
+def _mode(path: Path) -> str:
+    """How to open a book: beside one that nobody has open SQLite makes files, and a stranger's lock its writer out."""
+    stranger = not os.access(path, os.W_OK, effective_ids=True)
+    in_use = path.with_name(f"{path.name}-wal").exists()
+    return "mode=ro&immutable=1" if stranger and not in_use else "mode=ro"
