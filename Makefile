@@ -51,7 +51,7 @@ playground: binaries ## The same parts left running for you: make playground DIR
 
 test: binaries ## Every test: unit, strategy, operator, chart
 	@echo "Tests: unit (pure), strategy (real engine, real processes), operator (real kube-apiserver), chart (real Helm). About 40 minutes on 2 cores."
-	@$(BIN)/python -m tests.kube monitoring
+	@$(BIN)/python -m tests.kube tools
 	@$(BIN)/pytest -n 3 --dist worksteal tests/unit tests/monitoring tests/strategy tests/test_ops_integration.py tests/operator tests/chart
 
 e2e: binaries ## As a user has it: images, Helm, a real kubelet. With Docker, or as root: make e2e [CLUSTER=kind|node] [REPORT=e2e.json]

@@ -1,6 +1,7 @@
 """`python -m tests.kube binaries`: have the Kubernetes programs, and Helm, ready before something needs them.
 
-`monitoring`: the same for the Prometheus Operator and kube-state-metrics, which only tests need.
+`tools`: the same for what only tests need: the Prometheus Operator, kube-state-metrics, an old Kubernetes' check of
+definitions.
 """
 
 import argparse
@@ -11,6 +12,7 @@ from tests.kube.errors import ClusterUnavailable
 from tests.kube.gobuild import BuildError
 from tests.kube.helm import NEWEST, OLDEST, HelmUnavailable, find_helm
 from tests.kube.kube_state_metrics import find_kube_state_metrics
+from tests.kube.oldest import find_accepts
 from tests.kube.prometheus_operator import find_prometheus_operator
 
 
@@ -20,7 +22,7 @@ def main() -> int:
     commands = parser.add_subparsers(required=True)
     for name, find, what in (
         ("binaries", _find_binaries, "find, download or build what runs Kubernetes, and Helm"),
-        ("monitoring", _find_monitoring, "find or build the Prometheus Operator and kube-state-metrics"),
+        ("tools", _find_tools, "find or build what only tests need"),
     ):
         commands.add_parser(name, help=what).set_defaults(find=find)
     try:
@@ -43,9 +45,10 @@ def _find_binaries() -> None:
         find_helm(edition=edition)
 
 
-def _find_monitoring() -> None:
+def _find_tools() -> None:
     find_prometheus_operator()
     find_kube_state_metrics()
+    find_accepts()
 
 
 if __name__ == "__main__":
