@@ -300,18 +300,39 @@ async def test_a_settlement_comes_after_the_fills_before_it_and_before_those_aft
 
 
 async def test_f42_changed_limits_are_told_and_followed(rig: NodeRig) -> None:
+    """By the time the strategy is told, the engine lets finer orders pass."""
     strategy = await rig.start()
     finer = replace(rig.running.book.rules.instrument, tick_size=D("0.01"), step_size=D("0.0001"), min_qty=D("0.0001"))
+
+    def react(told: Recorder, what: object) -> None:
+        if isinstance(what, Instrument):
+            told.limit("fine", LONG, "0.0101", "49000.05")
+
+    strategy.react = react
     await rig.happen(lambda book: book.change_rules(replace(book.rules, instrument=finer)))
     assert [what for what in strategy.heard if isinstance(what, Instrument)] == [finer]
     assert rig.bridge.cache.instrument(InstrumentId.from_str(finer.symbol)).price_increment.as_decimal() == D("0.01")
-    strategy.limit("fine", LONG, "0.0101", "49000.05")
     strategy.market("in", LONG, "0.0101")
     await rig.rest()
     strategy.stop("stop", LONG, "0.0101", "48000.05")
     await rig.rest()
     assert strategy.told("fine") == strategy.told("stop") == ["OrderAccepted"]
     assert rig.differences() == []
+    assert rig.errors == []
+
+
+async def test_answers_that_wait_for_the_engine_keep_their_order(rig: NodeRig) -> None:
+    """Limits change twice in a moment, and the state is asked for at once."""
+    strategy = await rig.start()
+    rules = rig.running.book.rules
+    ticks = [D("0.01"), D("0.001")]
+    for tick in ticks:
+        finer = replace(rules.instrument, tick_size=tick)
+        rig.running.intervene(lambda book, finer=finer: book.change_rules(replace(rules, instrument=finer)))
+    strategy.venue.request_state(0)
+    await rig.rest()
+    told = [what.tick_size if isinstance(what, Instrument) else "state" for what in strategy.heard[-3:]]
+    assert told == [*ticks, "state"]
     assert rig.errors == []
 
 

@@ -1,7 +1,7 @@
 """What the strategy is told, and in which order.
 
 Events come through the engine and are passed on one by one. Answers that bypass it (a state of the venue, a refusal
-that never got as far) wait until the strategy has seen all events that were sent before them.
+that never got as far) wait until the strategy has seen all events that were sent before them, and for each other.
 """
 
 import asyncio
@@ -11,6 +11,7 @@ from naut_hedgegrid.domain.ports import TradingStrategy, VenueGateway
 from naut_hedgegrid.domain.values import FundingSettled, Instrument, OrderEvent, Quote, VenueState
 from naut_hedgegrid.engine.errors import ErrorReports
 from naut_hedgegrid.engine.inbox import Inbox
+from naut_hedgegrid.engine.polling import poll
 from naut_hedgegrid.engine.traffic import Traffic
 
 _PATIENCE_SECONDS = 1.0
@@ -26,6 +27,9 @@ class Delivery:
         self._errors = errors
         self._inbox = Inbox(errors)
         self._tasks: set[asyncio.Task[None]] = set()
+        self._turns = asyncio.Lock()
+        self._behind = 0
+        """Answers that wait."""
         self._began = False
 
     def idle(self) -> bool:
@@ -82,9 +86,12 @@ class Delivery:
         """Funding was settled."""
         self._aside("on_funding", lambda: self._strategy.on_funding(settled))
 
-    def instrument_aside(self, instrument: Instrument | None) -> None:
-        """The venue's limits on orders have changed; None while they are unknown."""
-        self._aside("on_instrument", lambda: self._strategy.on_instrument(instrument))
+    def instrument_aside(self, instrument: Instrument | None, known: Callable[[], bool]) -> None:
+        """The venue's limits on orders have changed; None while they are unknown.
+
+        `known`: whether the engine goes by them by now. It denies what is finer than the limits that it knows.
+        """
+        self._aside("on_instrument", lambda: self._strategy.on_instrument(instrument), known)
 
     def market_end(self) -> None:
         """The market has no more data."""
@@ -102,7 +109,7 @@ class Delivery:
         if isinstance(error, Exception):
             self._errors.report("background", error)
 
-    def _aside(self, name: str, call: Callable[[], None]) -> None:
+    def _aside(self, name: str, call: Callable[[], None], ready: Callable[[], bool] = lambda: True) -> None:
         traffic = self._traffic
         traffic.answer_due()
         seen = traffic.events_so_far_seen()
@@ -114,10 +121,14 @@ class Delivery:
                 traffic.answered()
 
         async def deliver_behind() -> None:
-            await traffic.until(seen, _PATIENCE_SECONDS)
-            self._inbox.post(name, deliver)
+            async with self._turns:
+                await traffic.until(seen, _PATIENCE_SECONDS)
+                await poll(ready, _PATIENCE_SECONDS)
+                self._behind -= 1
+                self._inbox.post(name, deliver)
 
-        if seen():
+        if not self._behind and seen() and ready():
             self._inbox.post(name, deliver)
         else:
+            self._behind += 1
             self.spawn(deliver_behind())

@@ -104,9 +104,15 @@ class SimExecutionClient(ExecutionClient):
             case Instrument():
                 self._venue.translation.adopt(event)
                 self._handle_instrument(self._venue.translation.definition)
-                self._venue.delivery.instrument_aside(event)
+                self._venue.delivery.instrument_aside(event, self._definition_known)
             case _:
                 self._emit_of_order(event, again=again)
+
+    def _definition_known(self) -> bool:
+        """Whether the engine has taken over tick and step; to it, all definitions with one id are equal."""
+        wanted, held = self._venue.translation.definition, self.cache.instrument(self._venue.translation.instrument_id)
+        increments = (wanted.price_increment, wanted.size_increment)
+        return held is not None and (held.price_increment, held.size_increment) == increments
 
     def _emit_of_order(self, event: OrderEvent, *, again: bool) -> None:
         """By way of the engine, but for what it has no use for.
