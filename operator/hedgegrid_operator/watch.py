@@ -68,7 +68,7 @@ class Watch:
         try:
             kopf.run(
                 loop=loop,
-                registry=self._registry(),
+                registry=self._registry(stop),
                 settings=_settings(),
                 standalone=True,
                 clusterwide=not self._namespaces,
@@ -82,10 +82,10 @@ class Watch:
             loop.close()
             self._loop.call_soon_threadsafe(_settle, ended)
 
-    def _registry(self) -> kopf.OperatorRegistry:
+    def _registry(self, stop: threading.Event) -> kopf.OperatorRegistry:
         registry = kopf.OperatorRegistry()
         kopf.on.login(registry=registry)(self._login())
-        kopf.on.cleanup(registry=registry)(_end_together)
+        kopf.on.cleanup(registry=registry)(_end_together(stop))
         for kind in WATCHED:
             kopf.on.event(kind.group, kind.version, kind.plural, registry=registry)(_watched)
         return registry
@@ -101,14 +101,21 @@ async def _watched(**_: object) -> None:
     """kopf watches the kinds that have a handler; no object ever comes so far."""
 
 
-async def _end_together(**_: object) -> None:
-    """Where one watch fails, kopf would wait seconds for the others, which go on with a session that it closes next."""
-    for name in _WATCHING:
-        left = [task for task in asyncio.all_tasks() if task.get_name().startswith(name)]
-        for task in left:
-            task.cancel()
-        if left:
-            await asyncio.wait(left, timeout=_RESTART_PAUSE)
+def _end_together(stop: threading.Event) -> Callable[..., Awaitable[None]]:
+    """Where one watch fails, kopf would wait seconds for the others, which go on with a session that it closes next,
+    and for its own thread that waits to be told to stop.
+    """
+
+    async def cleanup(**_: object) -> None:
+        stop.set()
+        for name in _WATCHING:
+            left = [task for task in asyncio.all_tasks() if task.get_name().startswith(name)]
+            for task in left:
+                task.cancel()
+            if left:
+                await asyncio.wait(left, timeout=_RESTART_PAUSE)
+
+    return cleanup
 
 
 def _settle(ended: asyncio.Future[None]) -> None:

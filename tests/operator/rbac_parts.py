@@ -148,6 +148,13 @@ class Lab:
             if line.startswith("hedgegrid_operator_api_requests_total") and line not in self._known
         )
 
+    def last_words(self) -> str:
+        """What the operator has logged last, in a line."""
+        said = [
+            (event["time"][11:23], event["message"][:80], event.get("child", "")) for event in self.operator.events()
+        ]
+        return "; ".join(" ".join(filter(None, words)) for words in said[-15:])
+
     @contextmanager
     def missing(self, right: Right) -> Iterator[None]:
         """One right less; back at the end. Either takes effect before this goes on."""

@@ -71,7 +71,9 @@ def test_without_any_one_right_something_that_a_person_sees_doesnt_happen(field:
         with lab.missing(right):
             story.act(lab)
             wait_until(lambda: story.evidence(lab, right), HELD_UP, f"the operator to be refused {right}")
-            assert not story.happened(lab)
+            assert not story.happened(lab), (
+                f"it happened without {right}; the operator's last words: {lab.last_words()}"
+            )
         story.resume(lab)
         wait_until(lambda: story.happened(lab), HELD_UP, f"what {right} is for")
     finally:
