@@ -69,7 +69,7 @@ def findings(facts: Facts, kill: KillSwitchStatus) -> Iterator[Finding]:
     yield Finding("Accepted", facts.verdict.accepted, facts.verdict.reason.value, facts.verdict.message)
     doing = facts.progress.doing
     yield Finding("Progressing", doing is not Doing.IDLE, doing.value, facts.progress.message)
-    yield _pod_ready(facts.pod, facts.taken)
+    yield _pod_ready(facts.pod, facts.taken, facts.progress.no_pod)
     yield _reachable(facts)
     yield _synced(facts)
     yield _engaged(facts, kill)
@@ -96,7 +96,9 @@ _POD_REMEDIES = {
 }
 
 
-def _pod_ready(pod: PodView | None, taken: PodView | None) -> Finding:
+def _pod_ready(pod: PodView | None, taken: PodView | None, no_pod: str | None) -> Finding:
+    if pod is None and no_pod is not None:
+        return Finding("PodReady", False, PodState.STARTING.value, no_pod)
     if taken is not None and (pod is None or pod.state is PodState.STARTING):
         text = f"pod {taken.name} was taken away ({taken.message}); another one is on its way"
         return Finding("PodReady", False, taken.state.value, text)

@@ -13,7 +13,7 @@ from hedgegrid_api.text import shown
 from hedgegrid_api.types import LegState
 from hedgegrid_operator.conditions import escalated_told
 from hedgegrid_operator.event_budget import EventBudget
-from hedgegrid_operator.facts import REFUSED
+from hedgegrid_operator.facts import NO_POD, REFUSED
 from hedgegrid_operator.kube import ApiError, ApiUnreachableError, Kube, terminating
 from hedgegrid_operator.objects import EVENT, HEDGE_GRID, GridRef, Json, Kind
 from hedgegrid_operator.status import condition
@@ -158,8 +158,9 @@ def _standing(before: HedgeGridStatus, after: HedgeGridStatus) -> Iterator[Note]
         another = after.rollout is not None and before.rollout is not None and before.rollout != after.rollout
         if old is None or old.reason != new.reason or another:
             yield Note(new.reason, new.message)
-    if new is not None and new.message.startswith(REFUSED):
-        yield Note("ChildRefused", new.message, warning=True)
+    for found, words in ((new, REFUSED), (condition(after, "PodReady"), NO_POD)):
+        if found is not None and found.message.startswith(words):
+            yield Note("ChildRefused", found.message, warning=True)
 
 
 class Recorder:

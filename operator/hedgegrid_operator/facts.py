@@ -27,6 +27,8 @@ class Doing(StrEnum):
 
 REFUSED = "the API server refuses a child"
 """How the message begins while a child can't be made."""
+NO_POD = "there is no pod, the API server refuses it"
+"""How it is said that the StatefulSet's controller may not make its pod."""
 
 
 class Watching(StrEnum):
@@ -58,9 +60,13 @@ class Progress:
     rollout: RolloutStatus | None = None
     """The template that waits."""
     due: datetime | None = None
-    """When something changes by itself: the wait of that template is over, a drain may take the pod."""
+    """When something changes by itself: the wait of that template is over, a drain may take the pod, it is looked up
+    again why there is none.
+    """
     monitored: Monitored | None = None
     """None where `spec.monitoring` asks for nothing."""
+    no_pod: str | None = None
+    """Why there is no pod, where its controller was told."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,5 +149,5 @@ class Facts:
     def no_address(self) -> str | None:
         """Why the pod can't be called at all; None: it can."""
         if self.pod is None:
-            return "there is no pod"
+            return self.progress.no_pod or "there is no pod"
         return None if self.pod.ip else "the pod has no address yet"

@@ -117,7 +117,7 @@ class Farewell:
             told = None if there else "the spec can't be read, so no pod can be made to do it"
             return Progress(Doing.IDLE, "the spec can't be read"), told
         try:
-            return await self._provisioner.provide(entry, wanted, now, may_roll=False), None
+            progress = await self._provisioner.provide(entry, wanted, now, may_roll=False)
         except NameTakenError as taken:
             told = (
                 f"no pod can be made to do it: {taken.kind.kind} {taken.name} exists and isn't this grid's; delete or "
@@ -130,6 +130,7 @@ class Farewell:
             if not error.refused:
                 raise
             return Progress(Doing.CREATING, f"{REFUSED}: {error}", refused=True), f"{REFUSED}: {error}"
+        return progress, progress.no_pod
 
     def _homeless(self, entry: Entry) -> str | None:
         """Nothing can be made in a namespace that is being terminated; a pod that is still there may get it done."""

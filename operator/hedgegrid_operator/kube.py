@@ -200,12 +200,14 @@ class Kube:
         namespace: str | None,
         selector: str = "",
         *,
-        name: str = "",
+        fields: str = "",
         metadata_only: bool = False,
     ) -> AsyncIterator[tuple[list[Json], int]]:
-        """All objects (or those of a name), page by page, each with the resource version of the whole list."""
+        """All objects (or those that selectors of labels and fields pick), page by page, each with the resource version
+        of the whole list.
+        """
         query = {"limit": str(_PAGE)} | ({"labelSelector": selector} if selector else {})
-        query |= {"fieldSelector": f"metadata.name={name}"} if name else {}
+        query |= {"fieldSelector": fields} if fields else {}
         accept = _METADATA_LIST if metadata_only else _JSON
         while True:
             page = await self._request(_Call("list", kind, kind.path(namespace), query=query, accept=accept))

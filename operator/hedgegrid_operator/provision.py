@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from hedgegrid_operator.apply import Children, NameTakenError
 from hedgegrid_operator.cache import Cache, Entry
@@ -28,6 +28,7 @@ from hedgegrid_operator.objects import (
     metadata,
 )
 from hedgegrid_operator.observed import PodState
+from hedgegrid_operator.refusals import Refusals
 from hedgegrid_operator.revisions import Revisions
 from hedgegrid_operator.rollout import Standing, Step, decide, evictable, settles_in
 from hedgegrid_operator.served import left_out
@@ -54,10 +55,12 @@ class Provisioner:
         self._observe = observe
         self._revisions = Revisions(kube, cache, children, courier)
         self._secrets = secrets
+        self._refusals = Refusals(kube, cache)
 
     def forget(self, uid: str) -> None:
         """The grid is gone."""
         self._revisions.forget(uid)
+        self._refusals.forget(uid)
 
     def doubt(self, uid: str) -> None:
         """A StatefulSet or a pod is gone: whoever took it may have taken more."""
@@ -82,7 +85,9 @@ class Provisioner:
         progress = await self._roll(entry, wanted, now, conflicts, may_roll=may_roll)
         if conflicts:
             progress = replace(progress, doing=Doing.APPLY_CONFLICT, message="; ".join(conflicts))
-        return progress if progress.due or due is None else replace(progress, due=now + due)
+        no_pod, again = await self._refusals.look(ref)
+        looks = [progress.due or (now + due if due else None), now + timedelta(seconds=again) if again else None]
+        return replace(progress, no_pod=no_pod, due=min(filter(None, looks), default=None))
 
     def _budget(self, ref: GridRef, standing: Standing) -> Json:
         """After a start, what an earlier process has said stands for the moment until the pod has been asked."""

@@ -143,7 +143,10 @@ class Resync:
         self, kind: Kind, namespace: str | None, name: str = "", *, metadata_only: bool = False
     ) -> AsyncIterator[tuple[int, list[Json]]]:
         selector = "" if kind is HEDGE_GRID else UID_LABEL
-        async for items, found in self._kube.pages(kind, namespace, selector, name=name, metadata_only=metadata_only):
+        fields = f"metadata.name={name}" if name else ""
+        async for items, found in self._kube.pages(
+            kind, namespace, selector, fields=fields, metadata_only=metadata_only
+        ):
             yield found, items
             self.attempts.going_on()
             await asyncio.sleep(0)

@@ -218,6 +218,7 @@ def moment(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
+_QUOTA = "no-pods"
 LIVELY = {"grid": {"stepBps": 3, "recenterTriggerBps": 30}, "sim": {"ticksPerSecond": 50}}
 """Positions on both legs within a second."""
 POSITIONS_STAY = {"exits": {"takeProfitSteps": 100}}
@@ -310,6 +311,7 @@ class Field:
 
     def tidy(self) -> None:
         """An operator leads, and only it; only the lasting grid is there."""
+        allow_pods(self.cluster, self.namespace)
         self.cluster.release(self.namespace)
         for operator in self._operators[1:]:
             self._end(operator)
@@ -347,6 +349,33 @@ class Field:
         for kind, version in (("StatefulSet", "apps/v1"), ("Pod", "v1")):
             for child in grid.children(api_version=version, kind=kind):
                 self.cluster.api.delete(version, kind, child["metadata"]["name"], grid.namespace, grace=0)
+
+
+def forbid_pods(cluster: Cluster, namespace: str) -> None:
+    """A quota that leaves no room for a pod; `allow_pods` takes it away.
+
+    Nobody works out its status here (that controller doesn't run), and what isn't worked out limits nothing.
+    """
+    none = {"hard": {"pods": "0"}}
+    quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": _QUOTA, "namespace": namespace}}
+    cluster.api.create({**quota, "spec": none})
+    cluster.api.patch("v1", "ResourceQuota", _QUOTA, namespace, {"status": {**none, "used": {"pods": "0"}}}, "status")
+    pod = {"metadata": {"name": "probe", "namespace": namespace}, "spec": {"containers": [{"name": "a", "image": "a"}]}}
+    path = f"/api/v1/namespaces/{namespace}/pods"
+
+    def refused() -> bool:
+        try:
+            cluster.api.request("POST", path, {"apiVersion": "v1", "kind": "Pod", **pod}, dryRun="All")
+        except ApiError as error:
+            return "exceeded quota" in str(error)
+        return False
+
+    wait_until(refused, 30, "the quota to act")
+
+
+def allow_pods(cluster: Cluster, namespace: str) -> None:
+    """End `forbid_pods`; one that isn't there is no error."""
+    cluster.api.delete("v1", "ResourceQuota", _QUOTA, namespace)
 
 
 def merged(base: Json, change: Json) -> Json:

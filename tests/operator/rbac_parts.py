@@ -8,7 +8,7 @@ from typing import Any
 
 from tests.kube import ApiError, wait_until
 from tests.kube.installation import LEASE, NAMESPACE, SERVICE_ACCOUNT, Operator, rbac
-from tests.operator.grid_parts import API, Field, Grid, Json
+from tests.operator.grid_parts import API, Field, Grid, Json, condition, forbid_pods
 from tests.operator.monitoring_kinds import API_VERSION as MONITORING
 from tests.operator.monitoring_kinds import MONITORED
 
@@ -247,6 +247,17 @@ def _removed(resource: str) -> Story:
     return Story(
         arrange=Lab.create_with_children, act=act, happened=lambda lab: not lab.children(resource), resume=resume
     )
+
+
+def _create_without_room(lab: Lab) -> None:
+    """A grid whose pod is refused."""
+    forbid_pods(lab.field.cluster, lab.field.namespace)
+    lab.create()
+
+
+def _refusal_is_told(lab: Lab) -> bool:
+    status = (lab.made.get() or {}).get("status", {})
+    return "exceeded quota" in condition(status, "PodReady").get("message", "")
 
 
 def _ready(lab: Lab) -> bool:
@@ -514,6 +525,7 @@ STORIES: dict[tuple[str, str, str], Story] = {
         happened=lambda lab: lab.made.events("PodCreated"),
         resume=_delete_pod,
     ),
+    ("grids", "events", "list"): Story(act=_create_without_room, happened=_refusal_is_told),
     ("own", "leases", "get"): Story(act=_start_again, happened=_leads, resume=_nothing),
     ("own", "leases", "patch"): _SEES,
     ("own", "leases", "create"): Story(act=_drop_lease, happened=lambda lab: lab.operator.holder),

@@ -9,7 +9,17 @@ import yaml
 from tests.kube import ApiError, wait_until
 from tests.kube.cluster import CHECKOUT
 from tests.kube.installation import CHILDREN, RBAC
-from tests.operator.grid_parts import API, CHILD_COUNT, Field, Grid, condition, kill_of, moment
+from tests.operator.grid_parts import (
+    API,
+    CHILD_COUNT,
+    Field,
+    Grid,
+    allow_pods,
+    condition,
+    forbid_pods,
+    kill_of,
+    moment,
+)
 
 
 def test_one_object_becomes_one_pod_that_trades(field: Field) -> None:
@@ -205,6 +215,26 @@ def test_a_child_that_the_api_server_refuses_is_told_and_tried_again(field: Fiel
     assert grid.wait_event("ChildRefused")
     grid.patch(pod={"volumes": [{"name": "bars", "emptyDir": {}}]})
     grid.wait_condition("Ready", "Trading")
+
+
+def test_a_pod_that_the_api_server_refuses_is_told_wherever_it_is_waited_for(field: Field) -> None:
+    """Only the StatefulSet's controller is told; it tries again by itself."""
+    grid = field.running()
+    forbid_pods(field.cluster, field.namespace)
+    field.cluster.api.delete("v1", "Pod", f"{grid.child}-0", field.namespace, grace=0)
+
+    def told(kind: str) -> bool:
+        return "is forbidden: exceeded quota" in condition((grid.get() or {})["status"], kind).get("message", "")
+
+    for kind in ("PodReady", "ControlReachable", "Ready"):
+        wait_until(lambda kind=kind: told(kind), 60, f"{kind} to name the quota")
+    assert "exceeded quota" in grid.wait_event("ChildRefused")
+    grid.patch(killSwitch="flattenBoth")
+    grid.wait_condition("KillSwitchEngaged", "Requested", "True")
+    wait_until(lambda: told("KillSwitchEngaged"), 60, "the kill to name the quota")
+    allow_pods(field.cluster, field.namespace)
+    grid.wait_phase("Flat")
+    assert not any("quota" in item["message"] for item in (grid.get() or {})["status"]["conditions"])
 
 
 def test_while_paused_nothing_is_changed_but_a_kill_gets_through(field: Field) -> None:

@@ -76,13 +76,11 @@ class Objects:
         return copy.deepcopy(self.held.get((kind.plural, namespace, name)))
 
     async def pages(
-        self, kind: Kind, namespace: str | None, selector: str = "", *, name: str = "", metadata_only: bool = False
+        self, kind: Kind, namespace: str | None, selector: str = "", *, fields: str = "", metadata_only: bool = False
     ) -> AsyncIterator[tuple[list[Json], int]]:
         self._ask("list", kind.plural)
         self._find(kind)
-        found = [
-            obj for (plural, _, called), obj in self.held.items() if plural == kind.plural and name in {"", called}
-        ]
+        found = [obj for (plural, _, _), obj in self.held.items() if plural == kind.plural and _picked(obj, fields)]
         yield [{"metadata": obj["metadata"]} if metadata_only else copy.deepcopy(obj) for obj in found], self._version
 
     async def create(self, kind: Kind, namespace: str, manifest: Json) -> Json:
@@ -112,6 +110,15 @@ class Objects:
         if kind is POD:
             self.deleted_pods.append(uid)
         return True
+
+
+def _picked(obj: Json, fields: str) -> bool:
+    """By a field selector of one field."""
+    path, _, value = fields.partition("=")
+    found: Any = obj
+    for part in filter(None, path.split(".")):
+        found = (found or {}).get(part)
+    return not fields or found == value
 
 
 class Pods:

@@ -19,10 +19,12 @@ def _lists(world: World) -> list[tuple[str, str]]:
     shipped = world.objects.pages
 
     async def pages(
-        kind: Kind, namespace: str | None, selector: str = "", *, name: str = "", metadata_only: bool = False
+        kind: Kind, namespace: str | None, selector: str = "", *, fields: str = "", metadata_only: bool = False
     ) -> AsyncIterator[tuple[list[Json], int]]:
-        asked.append((kind.plural, name or ("metadata" if metadata_only else "everything")))
-        async for page in shipped(kind, namespace, selector, name=name, metadata_only=metadata_only):
+        asked.append(
+            (kind.plural, fields.removeprefix("metadata.name=") or ("metadata" if metadata_only else "everything"))
+        )
+        async for page in shipped(kind, namespace, selector, fields=fields, metadata_only=metadata_only):
             yield page
 
     world.objects.pages = pages  # type: ignore[method-assign] # only of this world
