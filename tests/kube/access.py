@@ -7,6 +7,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 from tests.kube import kubeconfig
 from tests.kube.api import Api
@@ -18,10 +20,27 @@ TOKEN_SECONDS = 24 * 3600
 
 
 class Access(ABC):
-    """kubectl, clients and kubeconfigs of a cluster whose files are in one folder."""
+    """kubectl, clients and kubeconfigs of a cluster whose files are in one folder; it runs within its `with` block."""
 
     def __init__(self) -> None:
         self._folder: Path | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @abstractmethod
+    def start(self) -> None:
+        """Return when pods run. Raises ClusterUnavailable where none can be had, HostError or TimeoutError."""
+
+    @abstractmethod
+    def stop(self) -> None:
+        """End everything; returns when it is gone. Calling it twice does no harm."""
 
     @property
     def folder(self) -> Path:

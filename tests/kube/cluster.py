@@ -7,8 +7,6 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from tests.kube import rpc
 from tests.kube.access import CHECKOUT, PROGRAMS, Access
@@ -52,15 +50,6 @@ class Cluster(Access):
         self._images = {repository: str(folder) for repository, folder in (images or {}).items()}
         self._say = say
         self._keeper: subprocess.Popen[str] | None = None
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
     def start(self) -> None:
         """Return when the API server serves, the controllers control and the node takes pods.

@@ -3,8 +3,6 @@
 import subprocess
 from abc import abstractmethod
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from tests.kube.access import Access
 
@@ -23,23 +21,6 @@ class RealCluster(Access):
     """Of Kubernetes, like v1.34.4; empty before the start."""
     timings: dict[str, float]
     """Seconds from the start until a stage was reached."""
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
-
-    @abstractmethod
-    def start(self) -> None:
-        """Return when pods run. Raises ClusterUnavailable, HostError or TimeoutError."""
-
-    @abstractmethod
-    def stop(self) -> None:
-        """End everything; returns when it is gone. Calling it twice does no harm."""
 
     @abstractmethod
     def run(self, *argv: str, timeout: float = 60, check: bool = True) -> subprocess.CompletedProcess[bytes]:
