@@ -309,6 +309,10 @@ class Field:
         found = (line.rpartition(" ") for line in lines if line.startswith((f"{name}{{", f"{name} ")))
         return {series.removeprefix(name): float(value) for series, _, value in found}
 
+    def metric_of(self, grid: Grid, name: str) -> float:
+        """One of the operator's metrics for one grid; others, of tests before, may still be there."""
+        return sum(value for series, value in self.metric(name).items() if f'grid="{grid.name}"' in series)
+
     def tidy(self) -> None:
         """An operator leads, and only it; only the lasting grid is there."""
         allow_pods(self.cluster, self.namespace)
@@ -341,11 +345,13 @@ class Field:
                 operator.process.wait(30)
 
     def drop(self, grid: Grid) -> None:
-        """Without its finalizer; no grace for the pod: the next test needs the machine."""
+        """Without its finalizer, which nobody puts on again once it is deleted; no grace for the pod: the next test
+        needs the machine.
+        """
         if grid.get() is not None:
+            grid.delete()
             with suppress(ApiError):  # it goes by itself at this moment
                 self.cluster.api.patch(API, "HedgeGrid", grid.name, grid.namespace, {"metadata": {"finalizers": None}})
-            grid.delete()
         for kind, version in (("StatefulSet", "apps/v1"), ("Pod", "v1")):
             for child in grid.children(api_version=version, kind=kind):
                 self.cluster.api.delete(version, kind, child["metadata"]["name"], grid.namespace, grace=0)

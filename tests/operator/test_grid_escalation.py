@@ -8,6 +8,7 @@ from tests.kube import wait_until
 from tests.operator.grid_parts import POSITIONS_STAY, Field, Grid, condition, kill_of
 
 BOTH = "flattenBoth"
+FAILURES = "hedgegrid_operator_kill_delivery_failures_total"
 QUICKLY: dict[str, Any] = {**POSITIONS_STAY, "escalation": {"afterSeconds": 5, "action": "RestartPod"}}
 
 
@@ -51,7 +52,7 @@ def test_a_frozen_pod_is_restarted_with_its_grace_and_comes_back_flat(field: Fie
     assert kill_of(status)["escalated"]["podUID"] == first
     assert grid.told("Escalated", f"{BOTH} of generation {generation}") == 1
     replaced(grid, first)
-    assert sum(field.metric("hedgegrid_operator_kill_escalations_total").values()) == 1
+    assert field.metric_of(grid, "hedgegrid_operator_kill_escalations_total") == 1
     # Frozen again: the next operator counts on where this one ended.
     field.operator.kill()
     field.start()
@@ -65,12 +66,8 @@ def test_a_frozen_pod_is_restarted_with_its_grace_and_comes_back_flat(field: Fie
     grid.wait(lambda seen: condition(seen, "ControlReachable").get("status") == "False", "a failed call")
     assert "3 of 3 times" in condition((grid.get() or {})["status"], "KillSwitchEngaged")["message"]
     # As long again as it takes: nothing is deleted a fourth time.
-    failures = sum(field.metric("hedgegrid_operator_kill_delivery_failures_total").values())
-    wait_until(
-        lambda: sum(field.metric("hedgegrid_operator_kill_delivery_failures_total").values()) > failures + 3,
-        90,
-        "four more tries",
-    )
+    failures = field.metric_of(grid, FAILURES)
+    wait_until(lambda: field.metric_of(grid, FAILURES) > failures + 3, 90, "four more tries")
     assert (grid.pod.uid, ended(grid)) == (last, None)
     grid.pod.heal()
     status = grid.wait_phase("Flat")
@@ -93,11 +90,10 @@ def test_without_the_wish_the_kill_stays_requested_until_the_pod_is_back(field: 
     uid = grid.pod.uid
     grid.pod.freeze()
     grid.patch(killSwitch=BOTH)
-    failures = "hedgegrid_operator_kill_delivery_failures_total"
-    wait_until(lambda: sum(field.metric(failures).values()) >= 6, 60, "six tries")
-    status = (grid.get() or {})["status"]
+    wait_until(lambda: field.metric_of(grid, FAILURES) >= 6, 60, "six tries")
+    remedy = "delete it: it comes back halted"
+    status = grid.wait(lambda seen: remedy in condition(seen, "KillSwitchEngaged").get("message", ""), remedy)["status"]
     assert kill_of(status)["state"] == "Requested"
-    assert "delete it: it comes back halted" in condition(status, "KillSwitchEngaged")["message"]
     assert (grid.pod.uid, ended(grid)) == (uid, None)
     grid.pod.thaw()
     grid.wait_phase("Flat")

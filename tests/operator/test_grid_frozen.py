@@ -24,11 +24,8 @@ def test_a_pod_that_stood_still_opens_nothing_once_it_has_taken_the_kill(field: 
     asked = datetime.now(UTC)
     grid.patch(killSwitch=switch)
 
-    def pending() -> bool:
-        ages = field.metric("hedgegrid_operator_kill_pending_seconds")
-        return any(age > FROZEN for series, age in ages.items() if f'grid="{grid.name}"' in series)
-
-    wait_until(pending, FROZEN + 60, "the kill to be pending for long")
+    pending = "hedgegrid_operator_kill_pending_seconds"
+    wait_until(lambda: field.metric_of(grid, pending) > FROZEN, FROZEN + 60, "the kill to be pending for long")
     assert kill_of((grid.get() or {})["status"])["state"] == "Requested"
     grid.pod.thaw()
     grid.wait_phase("Halted" if switch == "haltEntries" else "Flat")

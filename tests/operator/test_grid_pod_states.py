@@ -124,8 +124,8 @@ def test_a_node_that_is_gone_leaves_its_pod_alone_and_a_kill_asked_for(field: Fi
     field.cluster.api.delete("v1", "Pod", f"{grid.child}-0", field.namespace)
     grid.wait(lambda seen: "(no node)" in condition(seen, "PodReady").get("message", ""), "the message of the cluster")
     failures = "hedgegrid_operator_kill_delivery_failures_total"
-    before = sum(field.metric(failures).values())
-    wait_until(lambda: sum(field.metric(failures).values()) >= before + 2, 60, "two more tries")
+    before = field.metric_of(grid, failures)
+    wait_until(lambda: field.metric_of(grid, failures) >= before + 2, 60, "two more tries")
     assert grid.pod.uid == first
     status = (grid.get() or {})["status"]
     assert kill_of(status)["state"] == "Requested"
