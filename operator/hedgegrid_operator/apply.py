@@ -68,6 +68,8 @@ class Applied:
     """The child's uid."""
     version: int
     """Its resource version, or its generation (`version_of`)."""
+    since: int
+    """The resource version in which it was seen so: an older LIST tells nothing about it."""
     intact: bool = True
     """False once it was seen changed or gone."""
     doubted: bool = False
@@ -101,6 +103,19 @@ class Children:
         if known is not None and version != known.version:
             known.intact = False
         return known is None or known.intact
+
+    def listed(self, uid: str, kind: Kind, name: str, item: Json | None, list_version: int) -> bool:
+        """The same for what a LIST of this version holds."""
+        known = self.applied(uid, kind, name)
+        if known is not None and list_version < known.since:
+            return known.intact
+        return self.seen(uid, kind, name, version_of(kind, item) if item else None)
+
+    def rewind(self) -> None:
+        """The API server's store was replaced by an older copy of it: any LIST counts."""
+        for children in self._applied.values():
+            for known in children.values():
+                known.since = 0
 
     def doubt(self, uid: str) -> None:
         """Something of a grid is gone that nobody should have taken: look at all of its children."""
@@ -139,11 +154,10 @@ class Children:
             if found is not None and not ours and (known is None or uid_of(found) != known.own_uid):
                 raise NameTakenError(kind, name)
             if known is not None:
-                known.doubted = False
-                intact = self.seen(grid.uid, kind, name, version_of(kind, found) if found else None)
-                if intact and known.text == text:
+                known.doubted, known.intact = False, _stands(known, kind, found)
+                if known.intact and known.text == text:
                     return None
-                if not intact:
+                if not known.intact:
                     self._contend(grid, kind, name, found, manifest)
         return self._remember(grid, kind, name, text, await self._apply(grid, kind, name, stamped(manifest, text)))
 
@@ -155,7 +169,7 @@ class Children:
         if labels_of(found).get(UID_LABEL) != grid.uid or not covers(found, stamped(manifest, text)):
             return False
         name = str(metadata(manifest)["name"])
-        self._applied.setdefault(grid.uid, {})[kind.kind, name] = Applied(text, uid_of(found), version_of(kind, found))
+        self._keep(grid, kind, name, text, found)
         return True
 
     async def remove(self, grid: GridRef, kind: Kind, name: str) -> bool:
@@ -184,8 +198,12 @@ class Children:
                 raise
             return None
 
+    def _keep(self, grid: GridRef, kind: Kind, name: str, text: bytes, obj: Json) -> None:
+        applied = Applied(text, uid_of(obj), version_of(kind, obj), resource_version(obj))
+        self._applied.setdefault(grid.uid, {})[kind.kind, name] = applied
+
     def _remember(self, grid: GridRef, kind: Kind, name: str, text: bytes, obj: Json) -> Json:
-        self._applied.setdefault(grid.uid, {})[kind.kind, name] = Applied(text, uid_of(obj), version_of(kind, obj))
+        self._keep(grid, kind, name, text, obj)
         log.info("applied", extra=grid.fields(kind=kind.kind, child=name))
         return obj
 
@@ -209,6 +227,11 @@ class Children:
         )
         self._contention.tell(grid.uid, kind, name, told)
         raise ApplyConflictError(told)
+
+
+def _stands(known: Applied, kind: Kind, found: Json | None) -> bool:
+    """Whether a child that was just read is the one that was applied, unchanged."""
+    return found is not None and (uid_of(found), version_of(kind, found)) == (known.own_uid, known.version)
 
 
 def stamped(manifest: Json, text: bytes) -> Json:

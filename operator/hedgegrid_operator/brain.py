@@ -172,7 +172,9 @@ class Brain:
             self.observe(HEDGE_GRID, entry.obj, deleted=True)
         else:
             if resource_version(found) < entry.controls.resource_version:
-                self.cache.rewind()  # a consistent read that is older than what was seen: the store was restored
+                # A consistent read that is older than what was seen: the store was restored.
+                self.cache.rewind()
+                self.children.rewind()
             self.observe(HEDGE_GRID, found)
         return self.cache.grid(uid)
 

@@ -10,7 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
-from hedgegrid_operator.apply import LISTED, Children, version_of
+from hedgegrid_operator.apply import LISTED, Children
 from hedgegrid_operator.cache import WATCHED, Cache, Change
 from hedgegrid_operator.kube import Kube
 from hedgegrid_operator.liveness import Attempts
@@ -121,6 +121,7 @@ class Resync:
     def _gone_back(self, what: str) -> None:
         log.warning("the API server's store went back: was it restored? (%s)", what)
         self._cache.rewind()
+        self._children.rewind()
         for known in (self._versions, self._heard, self._missed):
             known.clear()
 
@@ -171,10 +172,12 @@ class Resync:
         """Check the children that aren't watched. Raises `ApiError`, `ApiUnreachableError`."""
         found: Left = defaultdict(dict)
         complete: Counter[Kind] = Counter()
+        versions: dict[tuple[Kind, str | None], int] = {}
         for namespace in self._namespaces:
             for kind in (*LISTED, *self._served.kinds):
                 with left_out(kind):
-                    async for items, _ in self._kube.pages(kind, namespace, UID_LABEL, metadata_only=True):
+                    async for items, version in self._kube.pages(kind, namespace, UID_LABEL, metadata_only=True):
+                        versions[kind, namespace] = version
                         for item in items:
                             found[labels_of(item)[UID_LABEL]][kind.kind, str(metadata(item)["name"])] = item
                     complete[kind] += 1
@@ -183,19 +186,27 @@ class Resync:
         spare: dict[str, list[tuple[Kind, str]]] = {}
         for uid in self._cache.grids():
             present = found.pop(uid, {})
-            if self._any_changed(uid, kinds, present):
+            if self._any_changed(uid, kinds, present, versions):
                 stale.add(uid)
             if several := _spare(present):
                 spare[uid] = several
         return Checked(frozenset(stale), spare, found)
 
-    def _any_changed(self, uid: str, kinds: list[Kind], present: dict[tuple[str, str], Json]) -> bool:
+    def _any_changed(
+        self,
+        uid: str,
+        kinds: list[Kind],
+        present: dict[tuple[str, str], Json],
+        versions: dict[tuple[Kind, str | None], int],
+    ) -> bool:
         """Compare all children of the kinds that were listed with what was applied."""
-        intact = True
+        intact, entry = True, self._cache.grid(uid)
+        namespace = entry.controls.ref.namespace if entry else None
+        watched = namespace if namespace in self._namespaces else None
         for kind in kinds:
             for name in self._children.names(uid, kind):
-                item = present.get((kind.kind, name))
-                intact &= self._children.seen(uid, kind, name, version_of(kind, item) if item else None)
+                item, version = present.get((kind.kind, name)), versions.get((kind, watched), 0)
+                intact &= self._children.listed(uid, kind, name, item, version)
         return not intact
 
 

@@ -45,7 +45,10 @@ def archive(pod: Served) -> Archive:
 
 
 async def test_fills_are_those_of_the_venue_newest_first_page_by_page(pod: Served) -> None:
-    await until(lambda: pod.venue().last_trade_id >= 5, "five fills")
+    await until(
+        lambda: pod.venue().last_trade_id >= 5 and any(held.quantity for held in pod.venue().positions.values()),
+        "five fills and a position",
+    )
     await pod.strategy.flatten("both")
     await until(lambda: pod.venue().flat and pod.strategy.idle, "the venue to be flat")
     pages, query = [], "?limit=2"
