@@ -48,10 +48,11 @@ def test_the_demo_is_seen_to_its_end() -> None:
     assert "\x1b" not in done.stdout, "escape codes where there is no terminal"
 
 
+@pytest.mark.timeout(DEMO_SECONDS + 30)
 def test_a_step_that_is_not_seen_is_named() -> None:
     """Here the operator refuses its settings."""
     broken = PLAIN | {"HEDGEGRID_OPERATOR_WORKERS": "0"}
-    done = subprocess.run(DEMO, cwd=ROOT, env=broken, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(DEMO, cwd=ROOT, env=broken, capture_output=True, text=True, timeout=DEMO_SECONDS, check=False)
     assert done.returncode == 1
     assert "NOT SEEN: The operator comes up" in done.stdout
     assert "expected  the operator to lead" in done.stdout
@@ -60,6 +61,7 @@ def test_a_step_that_is_not_seen_is_named() -> None:
     assert "[3/" not in done.stdout
 
 
+@pytest.mark.timeout(DEMO_SECONDS + 30)
 def test_ctrl_c_takes_the_demo_down(tmp_path: Path) -> None:
     output = tmp_path / "out"
     with output.open("w") as file:
@@ -67,7 +69,7 @@ def test_ctrl_c_takes_the_demo_down(tmp_path: Path) -> None:
     try:
         folder = wait_until(lambda: folder_of(demo.pid), 60, "the cluster's folder")
         demo.send_signal(signal.SIGINT)
-        assert demo.wait(60) == 130
+        assert demo.wait(120) == 130
         assert "Interrupted" in output.read_text()
         assert not folder.exists()
         wait_until(lambda: not mentioning(folder), 10, "no process of the cluster")

@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.timeout(600)
+
 MIB = 2**20
 BAR_SECONDS = 120
 WARM = 8
@@ -55,7 +57,7 @@ def day(folder: Path) -> list[dict[str, Any]]:
     write_files(folder)
     command = [sys.executable, "-m", "tests.strategy.day_child", str(folder)]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    done = subprocess.run(command, capture_output=True, text=True, timeout=150, env=environment, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=500, env=environment, check=False)
     assert done.returncode == 0, done.stderr
     readings = [json.loads(line) for line in done.stdout.splitlines()]
     print(*readings, sep="\n")
