@@ -79,8 +79,8 @@ def test_a_deletion_that_does_not_get_flat_blocks_until_it_is_let_go(field: Fiel
     grid.patch(deletion={"timeoutSeconds": 1})
     grid.delete()
     assert "hedgegrid.io/release" in grid.wait_event("DeletionBlocked")
-    found = grid.get()
-    assert found is not None
+    remedy = "hedgegrid.io/release"
+    found = grid.wait(lambda seen: remedy in condition(seen, "Ready").get("message", ""), "the way out in the status")
     assert condition(found["status"], "Ready")["reason"] == "Deleting"
     grid.annotate(release="orphan")
     grid.gone()
